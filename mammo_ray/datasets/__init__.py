@@ -1,0 +1,1 @@
+"""One reader per dataset layout, each giving rows of the manifest; phantoms of the layouts."""

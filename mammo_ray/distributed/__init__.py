@@ -1,0 +1,1 @@
+"""All Ray work: shards, ingest, training and scoring, wrapped around the plain stages."""

@@ -1,0 +1,1 @@
+"""Networks, one a file, and the bundle that a trained one travels in."""

@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: breast, geometry, intensity, and `pipeline` with their order."""

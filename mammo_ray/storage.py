@@ -1,0 +1,286 @@
+"""Local paths and `s3://` addresses behind one small interface.
+
+A URI is a local path or `s3://bucket/key`. Objects are put whole: a reader sees the old content,
+the new content or nothing. Objects travel by boto3, Parquet by pyarrow.fs, on the same credentials
+(the standard AWS chain) and endpoint (`AWS_ENDPOINT_URL`).
+"""
+
+import functools
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from mammo_ray.errors import InputError, StorageError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_NOT_FOUND = {"404", "NoSuchKey", "NotFound", "NoSuchBucket"}
+
+
+@dataclass(frozen=True, order=True)
+class StoredFile:
+    """One file of a listing; `relative_path` is under the listed root, with `/`."""
+
+    relative_path: str
+    uri: str
+    bytes: int
+
+
+def is_s3(uri: str) -> bool:
+    """Whether a URI names object storage."""
+    return uri.startswith("s3://")
+
+
+def join(uri: str, *parts: str) -> str:
+    """The URI of something below a folder or prefix."""
+    if is_s3(uri):
+        return "/".join([uri.rstrip("/"), *(part.strip("/") for part in parts)])
+    return str(Path(uri, *parts))
+
+
+def parent(uri: str) -> str:
+    """The folder or prefix that holds a file."""
+    return uri.rstrip("/").rpartition("/")[0] if is_s3(uri) else str(Path(uri).parent)
+
+
+def list_files(root: str) -> list[StoredFile]:
+    """Every file below a folder or prefix, sorted by relative path; links are not followed out.
+
+    Raises:
+        InputError: the root does not exist or is not a folder.
+        StorageError: the listing failed.
+    """
+    return sorted(_list_s3(root) if is_s3(root) else _list_local(Path(root)))
+
+
+def read_bytes(uri: str, start: int = 0, length: int | None = None) -> bytes:
+    """Content of a file, or `length` bytes of it from `start` (fewer at its end).
+
+    Raises:
+        FileNotFoundError: no such file.
+        PermissionError: a local file that may not be read.
+        StorageError: reading failed in any other way.
+    """
+    if is_s3(uri):
+        return _read_s3(uri, start, length)
+    try:
+        with Path(uri).open("rb") as file:
+            file.seek(start)
+            return file.read(-1 if length is None else length)
+    except (FileNotFoundError, PermissionError):
+        raise
+    except OSError as error:
+        raise StorageError(f"a file could not be read: {error.strerror}") from error
+
+
+def exists(uri: str) -> bool:
+    """Whether a file (not a folder) is there."""
+    if not is_s3(uri):
+        return Path(uri).is_file()
+    bucket, key = _split_s3(uri)
+    with _s3_errors(uri):
+        try:
+            _client().head_object(Bucket=bucket, Key=key)
+        except FileNotFoundError:
+            return False
+        except _client().exceptions.ClientError as error:
+            if error.response["Error"]["Code"] in _NOT_FOUND:
+                return False
+            raise
+    return True
+
+
+def write_bytes(uri: str, content: bytes) -> None:
+    """Put a whole file atomically: temp and rename on disk, one PUT on S3.
+
+    Raises:
+        StorageError: writing failed; nothing is left under the name.
+    """
+    if is_s3(uri):
+        bucket, key = _split_s3(uri)
+        with _s3_errors(uri):
+            _client().put_object(Bucket=bucket, Key=key, Body=content)
+        return
+    target = Path(uri)
+    # The leading dot keeps a leftover of a crash out of every dataset reader.
+    temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StorageError(f"{target.name} could not be written: {error.strerror}") from error
+
+
+def write_text(uri: str, text: str) -> None:
+    """Put a whole UTF-8 text file atomically."""
+    write_bytes(uri, text.encode())
+
+
+def delete(uri: str) -> None:
+    """Remove a file; one that is not there is no error."""
+    if is_s3(uri):
+        bucket, key = _split_s3(uri)
+        with _s3_errors(uri):
+            _client().delete_object(Bucket=bucket, Key=key)
+    else:
+        Path(uri).unlink(missing_ok=True)
+
+
+def write_table(uri: str, table: pa.Table, row_group_size: int | None = None) -> None:
+    """Put a table as one Parquet file atomically.
+
+    Compressed by zstd level 1; binary columns (pixels) get no dictionary and no statistics.
+    """
+    sink = pa.BufferOutputStream()
+    plain = [field.name for field in table.schema if not pa.types.is_binary(field.type)]
+    pq.write_table(
+        table,
+        sink,
+        row_group_size=row_group_size,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=plain,
+        write_statistics=plain,
+    )
+    write_bytes(uri, sink.getvalue().to_pybytes())
+
+
+def read_table(
+    uri: str, columns: list[str] | None = None, ids: tuple[str, str] | None = None
+) -> pa.Table:
+    """A Parquet file, or a folder of parts in the order of their names.
+
+    Args:
+        uri: a file or a folder.
+        columns: only these columns.
+        ids: only rows whose `image_id` lies in this closed range; fast where rows are sorted.
+
+    Raises:
+        InputError: nothing there, or not Parquet.
+    """
+    filesystem, path = filesystem_of(uri)
+    condition = [("image_id", ">=", ids[0]), ("image_id", "<=", ids[1])] if ids else None
+    try:
+        return pq.read_table(path, columns=columns, filesystem=filesystem, filters=condition)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(f"{uri} cannot be read as Parquet: {error}") from error
+
+
+def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:
+    """The Arrow file system of a URI and the path in it."""
+    if not is_s3(uri):
+        return pafs.LocalFileSystem(), str(Path(uri).absolute())
+    return _arrow_s3(), uri.removeprefix("s3://")
+
+
+def _list_local(root: Path) -> Iterator[StoredFile]:
+    if not root.exists():
+        raise InputError(f"root {root} does not exist")
+    if not root.is_dir():
+        raise InputError(f"root {root} is not a folder")
+    for folder, folders, names in os.walk(root, onerror=_listing_failed):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(folder, name)
+            # A dangling link is listed, so that it becomes a rejection and is not lost.
+            size = path.stat().st_size if path.exists() else 0
+            yield StoredFile(path.relative_to(root).as_posix(), str(path), size)
+
+
+def _listing_failed(error: OSError) -> None:
+    raise StorageError(f"a folder could not be listed: {error.strerror}") from error
+
+
+def _list_s3(root: str) -> Iterator[StoredFile]:
+    bucket, prefix = _split_s3(root)
+    prefix = f"{prefix.rstrip('/')}/" if prefix else ""
+    found = False
+    with _s3_errors(root):
+        pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        for page in pages:
+            for item in page.get("Contents", []):
+                found = True
+                if not item["Key"].endswith("/"):
+                    relative = item["Key"].removeprefix(prefix)
+                    yield StoredFile(relative, f"s3://{bucket}/{item['Key']}", item["Size"])
+    if not found:
+        raise InputError(f"root {root} does not exist: no object has this prefix")
+
+
+def _read_s3(uri: str, start: int, length: int | None) -> bytes:
+    if length == 0:
+        return b""
+    bucket, key = _split_s3(uri)
+    end = "" if length is None else str(start + length - 1)
+    with _s3_errors(uri):
+        try:
+            if start == 0 and length is None:
+                return _client().get_object(Bucket=bucket, Key=key)["Body"].read()
+            answer = _client().get_object(Bucket=bucket, Key=key, Range=f"bytes={start}-{end}")
+            return answer["Body"].read()
+        except _client().exceptions.ClientError as error:
+            if error.response["Error"]["Code"] == "InvalidRange":
+                return b""  # as a local file answers past its end
+            raise
+
+
+def _split_s3(uri: str) -> tuple[str, str]:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    if not bucket:
+        raise InputError(f"{uri!r} names no bucket; expected s3://bucket/key")
+    return bucket, key
+
+
+@functools.cache
+def _client_of_process(_process_id: int) -> "S3Client":
+    """One client a process: boto3 clients do not survive a fork."""
+    import boto3
+    from botocore.config import Config
+
+    settings = Config(
+        retries={"mode": "standard", "max_attempts": 6},
+        connect_timeout=5,
+        read_timeout=30,
+        s3={"addressing_style": "path"} if os.environ.get("AWS_ENDPOINT_URL") else None,
+    )
+    return boto3.client("s3", config=settings)
+
+
+def _client() -> "S3Client":
+    return _client_of_process(os.getpid())
+
+
+@functools.cache
+def _arrow_s3() -> pafs.FileSystem:
+    endpoint = os.environ.get("AWS_ENDPOINT_URL")
+    return pafs.S3FileSystem(**({"endpoint_override": endpoint} if endpoint else {}))
+
+
+@contextmanager
+def _s3_errors(uri: str) -> Iterator[None]:
+    """Turn botocore's errors into ours."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"].get("Code", "unknown")
+        if code in _NOT_FOUND:
+            raise FileNotFoundError(f"no object under this address ({code})") from error
+        raise StorageError(f"object storage refused {_split_s3(uri)[0]}: {code}") from error
+    except BotoCoreError as error:
+        raise StorageError(f"object storage failed: {type(error).__name__}") from error

@@ -1,0 +1,1 @@
+"""Fitting one model in one process with stock Keras."""
