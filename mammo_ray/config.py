@@ -29,6 +29,7 @@ class Section(BaseModel):
 class DataConfig(Section):
     """What goes in, how it is cut into shards, and how women are split."""
 
+    dataset: str = Field("archive", min_length=1, description="goes into every image_id")
     shard_images: int | None = Field(None, ge=1, description="images a shard; null: from sizes")
     shard_megabytes: int = Field(512, ge=1, description="cap on the source bytes of one shard, MB")
     allowed_rejected_share: float = Field(0.01, ge=0, le=1)
@@ -65,6 +66,7 @@ class CropConfig(Section):
     enabled: bool = True
     margin_fraction: float = Field(0.02, ge=0, le=0.5, description="of the box, on every side")
     border_fraction: float = Field(0.0, ge=0, lt=0.25, description="of the film, cut off first")
+    remove_artefacts: bool = Field(True, description="black out labels and wedges off the breast")
 
 
 class OrientConfig(Section):
@@ -91,6 +93,11 @@ class PreprocessConfig(Section):
     crop: CropConfig = CropConfig()
     orient: OrientConfig = OrientConfig()
     clahe: ClaheConfig = ClaheConfig()
+
+    @property
+    def image_bytes(self) -> int:
+        """Uncompressed size of one prepared image."""
+        return self.height * self.width * self.bits // 8
 
 
 class AugmentConfig(Section):
@@ -211,6 +218,18 @@ def load_config(
         raise ConfigError("give either a recipe or a config file, not both")
     source = str(path) if path else f"recipe {recipe or 'default'}"
     tree = _parse_yaml(_read_source(recipe or "default", path), source)
+    for override in overrides:
+        _apply_override(tree, override)
+    return validate_config(tree, source)
+
+
+def overlay(base: Config, overrides: tuple[str, ...], source: str) -> Config:
+    """A configuration with `section.key=value` overrides, validated as a whole.
+
+    Raises:
+        ConfigError: an unknown key or a wrong value.
+    """
+    tree = base.model_dump(mode="json")
     for override in overrides:
         _apply_override(tree, override)
     return validate_config(tree, source)

@@ -4,6 +4,7 @@ Only keyed ids and counts go in; no DICOM identifier does.
 """
 
 import json
+import logging
 import os
 import platform
 import time
@@ -13,8 +14,12 @@ from importlib import metadata
 from typing import Any
 
 from mammo_ray import __version__, storage
-from mammo_ray.config import Config
+from mammo_ray.config import Config, DataConfig
 from mammo_ray.errors import IncompleteResult, InputError
+
+_log = logging.getLogger(__name__)
+
+EXIT_REJECTED = 3
 
 _PACKAGES = (
     "ray", "tensorflow", "keras", "pydicom", "imagecodecs", "opencv-python-headless",
@@ -72,6 +77,18 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[name] = "absent"
     return found
+
+
+def judge_share(rejected: int, images: int, data: DataConfig) -> int:
+    """Exit code 0, or 3 (with a warning) when more than the allowed share of images is rejected."""
+    share = rejected / images if images else 0.0
+    if share <= data.allowed_rejected_share:
+        return 0
+    _log.warning(
+        "%d of %d images (%.2f %%) were rejected, more than the allowed %.2f %%",
+        rejected, images, 100 * share, 100 * data.allowed_rejected_share,
+    )  # fmt: skip
+    return EXIT_REJECTED
 
 
 def mark_success(folder: str, counts: dict[str, int]) -> None:

@@ -89,10 +89,8 @@ class RejectionReason(StrEnum):
     NOT_DICOM = "not-dicom"
     HEADER_TRUNCATED = "header-truncated"
     HEADER_INVALID = "header-invalid"
-    MISSING_IDENTIFIER = "missing-identifier"
     NO_PIXEL_DATA = "no-pixel-data"
     CONFLICTING_INSTANCE = "conflicting-instance"
-    CONTRADICTING_LABEL = "contradicting-label"
     FILE_CHANGED = "file-changed"
     UNSUPPORTED_TRANSFER_SYNTAX = "unsupported-transfer-syntax"
     UNSUPPORTED_PIXEL_FORMAT = "unsupported-pixel-format"
@@ -120,8 +118,9 @@ class ExclusionRule(StrEnum):
 
 
 class ImageStatus(StrEnum):
-    """State of one planned image after scoring."""
+    """State of one planned image."""
 
+    PREPARED = "prepared"
     SCORED = "scored"
     REJECTED = "rejected"
 

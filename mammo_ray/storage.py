@@ -6,6 +6,7 @@ the new content or nothing. Objects travel by boto3, Parquet by pyarrow.fs, on t
 """
 
 import functools
+import hashlib
 import os
 import uuid
 from collections.abc import Iterator
@@ -140,6 +141,13 @@ def delete(uri: str) -> None:
         Path(uri).unlink(missing_ok=True)
 
 
+def delete_folder(uri: str) -> None:
+    """Remove a folder or prefix with all that is in it; one that is not there is no error."""
+    filesystem, path = filesystem_of(uri)
+    if filesystem.get_file_info(path).type == pafs.FileType.Directory:
+        filesystem.delete_dir(path)
+
+
 def write_table(uri: str, table: pa.Table, row_group_size: int | None = None) -> None:
     """Put a table as one Parquet file atomically.
 
@@ -178,6 +186,28 @@ def read_table(
         return pq.read_table(path, columns=columns, filesystem=filesystem, filters=condition)
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"{uri} cannot be read as Parquet: {error}") from error
+
+
+def read_schema(uri: str) -> pa.Schema:
+    """Schema of a Parquet file, with its metadata.
+
+    Raises:
+        InputError: nothing there, or not Parquet.
+    """
+    filesystem, path = filesystem_of(uri)
+    try:
+        return pq.read_schema(path, filesystem=filesystem)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(f"{uri} cannot be read as Parquet: {error}") from error
+
+
+def table_digest(table: pa.Table) -> str:
+    """SHA-256 (first 32 hex digits) of a table's rows in their order."""
+    sink = pa.BufferOutputStream()
+    plain = table.replace_schema_metadata(None).combine_chunks()
+    with pa.ipc.new_stream(sink, plain.schema) as writer:
+        writer.write_table(plain)
+    return hashlib.sha256(sink.getvalue()).hexdigest()[:32]
 
 
 def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:

@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from mammo_ray.distributed.environment import prepare_environment
+
+prepare_environment(None)  # before any test module imports Ray
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

@@ -1,0 +1,52 @@
+# Everything runs in .venv, which is made where there is none: Python 3.11 or later, pip and make do.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+
+.PHONY: help install demo test integration lint bench lock clean
+
+help:
+	@echo "make install      set up .venv from requirements.lock"
+	@echo "make demo         the whole flow on a synthetic archive, into ./demo-output"
+	@echo "make test         unit tests"
+	@echo "make integration  tests on real Ray clusters and in a browser"
+	@echo "make lint         style, types, import contract"
+	@echo "make bench        benchmarks, as ratios against stated baselines"
+	@echo "make lock         resolve requirements.lock again"
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else "mammo-ray needs Python 3.11 to 3.13, found %d.%d; set PYTHON=" % v)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(STAMP)
+
+demo: $(STAMP)
+	rm -rf demo-output
+	$(BIN)/mammo demo --out demo-output
+
+test: $(STAMP)
+	$(BIN)/python -m pytest tests --ignore=tests/integration --ignore=tests/bench
+
+integration: $(STAMP)
+	$(BIN)/python -m pytest tests/integration
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP)
+	RAY_worker_niceness=0 $(BIN)/python -m tests.bench.pipeline
+
+lock: $(STAMP)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra test --extra bench --extra jobs --universal \
+	  --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -o requirements.lock --quiet
+
+clean:
+	rm -rf $(VENV) demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

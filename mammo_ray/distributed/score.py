@@ -1,0 +1,153 @@
+"""Scoring of a whole archive: one decode, CPU tasks feeding predictor actors, exams at the end."""
+
+import logging
+import time
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as pads
+
+from mammo_ray import run_record, storage
+from mammo_ray.config import Config
+from mammo_ray.distributed.ingest import before, close_run
+from mammo_ray.distributed.manifest import build_manifest, locate_manifest, manifest_digest
+from mammo_ray.distributed.pipeline import (
+    PredictStage,
+    ShardJob,
+    process_facts,
+    run_shards,
+    stamp_worker,
+)
+from mammo_ray.distributed.session import cluster_cpus, ray_session
+from mammo_ray.distributed.shards import Plan, cut_shards, open_plan, run_digest, settle
+from mammo_ray.errors import InputError
+from mammo_ray.identifiers import hash_key, is_keyed
+from mammo_ray.models.bundle import Bundle, read_bundle
+from mammo_ray.run_record import RunRecord
+from mammo_ray.schema import SCORED_IMAGES, ExamStatus, Protocol
+from mammo_ray.scoring.aggregate import Judgement, Scope, judge_exams
+from mammo_ray.scoring.score_images import score_prepared
+from mammo_ray.scoring.scorer import Classifier
+from mammo_ray.scoring.worklist import worklist
+
+_log = logging.getLogger(__name__)
+
+# What judging an exam needs of an image; no geometry, so that a million rows stay small.
+_JUDGED = [
+    "image_id", "uri", "status", "reason", "detail", "score", "patient_id", "study_uid",
+    "study_date", "accession", "laterality", "view_position", "image_kind", "implant", "cancer",
+]  # fmt: skip
+
+
+class PredictActor:
+    """One model replica in Ray Data: loads once, then turns prepared shards into scored ones."""
+
+    def __init__(self, bundle: str, batch_size: int) -> None:
+        self._classifier = Classifier(bundle, batch_size)
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        """The scored rows of one prepared shard."""
+        return stamp_worker(score_prepared(table, self._classifier), "predicted_by")
+
+
+def score_archive(
+    source: str, bundle: str, config: Config, out: str, address: str | None = None
+) -> tuple[RunRecord, int]:
+    """Score every image and judge every exam; a second start does only what is missing.
+
+    Args:
+        source: an archive (folder or prefix), or a manifest (file or its folder).
+        bundle: folder of the model bundle.
+        config: the bundle's own with the user's changes to score, decode limits and data.
+        out: folder of the scores.
+        address: of a Ray cluster; None: a local Ray.
+
+    Returns:
+        The run record, and the exit code: 3 when more than the allowed share is rejected.
+
+    Raises:
+        BundleError: no bundle, or a configuration that prepares other pixels than it knows.
+        InputError: no archive and no manifest.
+        PlanMismatch: `out` was planned from another manifest, configuration or model.
+    """
+    record = RunRecord("score", config)
+    model = read_bundle(bundle)
+    model.require_preprocess_digest(config.preprocess_digest())
+    uri, manifest_folder = _manifest_of(source, config, out, address)
+    rows = storage.read_table(uri, columns=["image_id", "bytes"])
+    if rows.num_rows == 0:
+        raise InputError(f"{uri} has no rows: there is nothing to score")
+    digests = {
+        "manifest": manifest_digest(uri),
+        "preprocess": config.preprocess_digest(),
+        "model": model.digest,
+    }
+    with ray_session(address):
+        image_bytes = config.preprocess.image_bytes
+        shards = cut_shards(rows, config.data, cluster_cpus(), image_bytes)
+        standing = Plan("score", digests, tuple(map(tuple, shards)), config.score.batch_size)
+        plan = open_plan(out, standing)
+        predict = PredictStage(
+            PredictActor,
+            {"bundle": bundle, "batch_size": plan.batch_size},
+            config.score.predictors,
+            config.score.predictor_cpus,
+            config.score.predictor_gpus,
+        )
+        job = ShardJob(out, plan, uri, config, SCORED_IMAGES, keep_rejected=True, predict=predict)
+        started = time.monotonic()
+        said = run_shards(job)
+        record.timings["score_seconds"] = time.monotonic() - started
+        record.ray = {**process_facts(), **said}
+    facts = settle(out, plan)
+    rejected = sum(part.rejected for part in facts)
+    judgement = _judge(out, manifest_folder, model, config)
+    record.counts = {
+        "planned": plan.images,
+        "done": plan.images - rejected,
+        "rejected": rejected,
+        "parts": len(facts),
+        **_exam_counts(judgement),
+    }
+    record.inputs = digests
+    record.outputs = {"content_digest": run_digest(facts)}
+    record.details = {
+        "ids": "keyed" if is_keyed(hash_key()) else "unkeyed",
+        "protocol": config.score.protocol,
+    }
+    return close_run(record, before(manifest_folder), out)
+
+
+def _manifest_of(source: str, config: Config, out: str, address: str | None) -> tuple[str, str]:
+    """The manifest of a source; an archive gets one in `out/manifest`, made once."""
+    is_manifest = source.endswith(".parquet")
+    if is_manifest or storage.exists(storage.join(source, "manifest.parquet")):
+        return locate_manifest(source)
+    folder = storage.join(out, "manifest")
+    if storage.exists(storage.join(folder, "_SUCCESS")):
+        said = run_record.read_run(folder)
+        _log.info("the manifest of %s is used again", said["started"])
+    else:
+        build_manifest(source, None, config, folder, address)
+    return locate_manifest(folder)
+
+
+def _judge(out: str, manifest_folder: str, model: Bundle, config: Config) -> Judgement:
+    """Breast and exam tables and the worklist, from all parts."""
+    filesystem, path = storage.filesystem_of(storage.join(out, "images"))
+    parts = pads.dataset(path, format="parquet", filesystem=filesystem, schema=SCORED_IMAGES)
+    images = parts.to_table(columns=_JUDGED).to_pandas()
+    rejections = storage.read_table(storage.join(manifest_folder, "rejections.parquet")).to_pandas()
+    scope = Scope(frozenset(model.facts.validated.image_kinds), model.facts.validated.implants)
+    protocol = Protocol(config.score.protocol)
+    judgement = judge_exams(images, rejections, protocol, scope, hash_key())
+    storage.write_table(storage.join(out, "breasts.parquet"), judgement.breasts)
+    storage.write_table(storage.join(out, "exams.parquet"), judgement.exams)
+    storage.write_bytes(storage.join(out, "worklist.csv"), worklist(judgement.exams))
+    return judgement
+
+
+def _exam_counts(judgement: Judgement) -> dict[str, int]:
+    statuses: dict[str, Any] = judgement.exams.column("status").to_pandas().value_counts().to_dict()
+    counts = {f"exams_{s.replace('-', '_')}": int(statuses.get(s, 0)) for s in ExamStatus}
+    return {"exams": judgement.exams.num_rows, **counts}

@@ -1,0 +1,259 @@
+"""Training on Ray Train: one worker fits a model on prepared images and hands back its bundle."""
+
+import json
+import logging
+import tempfile
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import ray.train
+from ray.train import Checkpoint, CheckpointConfig, RunConfig, ScalingConfig
+from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+from mammo_ray import run_record, storage
+from mammo_ray.config import Config, validate_config
+from mammo_ray.distributed.pipeline import process_facts
+from mammo_ray.distributed.session import ray_session
+from mammo_ray.errors import InputError, MammoError
+from mammo_ray.models.bundle import (
+    BundleFacts,
+    input_facts,
+    validated_scope,
+    write_bundle,
+)
+from mammo_ray.models.model_file import model_to_bytes
+from mammo_ray.prepared import read_labels, read_pixels
+from mammo_ray.run_record import RunRecord
+from mammo_ray.schema import LabelLevel
+from mammo_ray.splits import TEST, TRAIN, VALID, assign_split, read_split, require_no_leak
+from mammo_ray.training.tracking import track_run
+
+if TYPE_CHECKING:
+    from mammo_ray.training.fit import Epoch
+
+_log = logging.getLogger(__name__)
+
+_MODEL_FILE = "model.keras"
+_FACTS_FILE = "fit.json"
+
+
+def train_model(
+    prepared: str, config: Config, out: str, split: str | None = None, address: str | None = None
+) -> RunRecord:
+    """Train one model on the labelled images of a prepared folder and write its bundle.
+
+    Preprocessing and input size come from the prepared images; where the recipe differs, the log
+    and the run record say so.
+
+    Args:
+        prepared: finished folder of `mammo prepare`.
+        config: model, augment, train and data sections count.
+        out: folder of the bundle, with `history.json`.
+        split: a `split.csv`; else the column of the manifest, else made by patient.
+        address: of a Ray cluster; None: a local Ray.
+
+    Raises:
+        InputError: no finished prepared folder, no labels, or too few women for a split.
+        PatientLeak: a given split would share a woman.
+    """
+    effective, differences = _effective_config(prepared, config)
+    record = RunRecord("train", effective)
+    frame, left_out = _training_frame(prepared)
+    frame["split"] = _sides(frame, effective, split)
+    require_no_leak(frame, "split")
+    with ray_session(address):
+        result, ray_facts = _fit_on_ray(prepared, frame, effective, out)
+        record.ray = {**process_facts(), **ray_facts}
+    model_file, fitted = result
+    facts = _bundle_facts(prepared, frame, effective, fitted)
+    sides = frame[["image_id", "patient_id", "split"]]
+    digest = write_bundle(out, facts, model_file, effective, sides)
+    storage.write_text(storage.join(out, "history.json"), json.dumps(fitted["history"], indent=1))
+    record.counts = {**_counts(frame), **left_out}
+    record.timings["fit_seconds"] = fitted["seconds"]
+    record.inputs = {"prepared": run_record.read_run(prepared)["outputs"]["content_digest"]}
+    record.outputs = {"bundle_digest": digest}
+    record.details = {
+        "best": facts.metrics,
+        "differs_from_recipe": differences,
+    }
+    track_run(effective, fitted["history"], _numbers(fitted["metrics"]))
+    record.write(out)
+    run_record.mark_success(out, record.counts)
+    return record
+
+
+def _effective_config(prepared: str, config: Config) -> tuple[Config, list[str]]:
+    """The recipe with decode and preprocess of the prepared images, and where they differ."""
+    made = validate_config(run_record.read_run(prepared)["config"], f"{prepared}/run.json")
+    differences = [
+        f"{section}.{key}: prepared {old!r}, recipe {new!r}"
+        for section in ("decode", "preprocess")
+        for key, old in getattr(made, section).model_dump(mode="json").items()
+        if old != (new := getattr(config, section).model_dump(mode="json")[key])
+    ]
+    for difference in differences:
+        _log.warning("the prepared images decide, not the recipe: %s", difference)
+    changed = {"decode": made.decode, "preprocess": made.preprocess}
+    return config.model_copy(update=changed), differences
+
+
+def _training_frame(prepared: str) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Images that can be trained or tested on, and how many were left out and why."""
+    frame = read_labels(prepared)
+    blank = frame["blank"].fillna(value=False).astype(bool)
+    unlabelled = frame["cancer"].isna() & ~blank
+    nameless = frame["patient_id"].isna() & ~blank & ~unlabelled
+    usable = frame[~(blank | unlabelled | nameless)].reset_index(drop=True)
+    if usable.empty:
+        raise InputError(
+            f"{prepared} has no labelled image ({int(unlabelled.sum())} without a label): "
+            "give --outcomes to `mammo manifest`"
+        )
+    counts = {
+        "left_out_blank": int(blank.sum()),
+        "left_out_unlabelled": int(unlabelled.sum()),
+        "left_out_without_patient": int(nameless.sum()),
+    }
+    return usable, counts
+
+
+def _sides(frame: pd.DataFrame, config: Config, split: str | None) -> pd.Series:
+    """Side of every image: from a file, else the manifest's column, else by patient."""
+    if split is None:
+        data = config.data
+        return assign_split(frame, data.validation_fraction, data.test_fraction, data.split_seed)
+    given = read_split(split).set_index("image_id")["split"]
+    missing = int((~frame["image_id"].isin(given.index)).sum())
+    if missing:
+        raise InputError(f"{split} says nothing of {missing} of {len(frame)} images")
+    return frame["image_id"].map(given)
+
+
+def _fit_on_ray(
+    prepared: str, frame: pd.DataFrame, config: Config, out: str
+) -> tuple[tuple[bytes, dict[str, Any]], dict[str, Any]]:
+    """Run the fit on one Ray Train worker; its model file, what it said, and Ray's own names."""
+    name = f"mammo-train-{uuid.uuid4().hex[:12]}"
+    working = storage.join(out, "ray_train")
+    filesystem, path = storage.filesystem_of(working)
+    trainer = DataParallelTrainer(
+        _train_worker,
+        train_loop_config={
+            "prepared": prepared,
+            "config": config.model_dump(mode="json"),
+            "sides": {side: _side(frame, side) for side in (TRAIN, VALID)},
+        },
+        scaling_config=ScalingConfig(
+            num_workers=1, resources_per_worker={"CPU": config.train.threads}
+        ),
+        run_config=RunConfig(
+            name=name,
+            storage_path=path,
+            storage_filesystem=filesystem,
+            checkpoint_config=CheckpointConfig(num_to_keep=1),
+        ),
+    )
+    try:
+        result = trainer.fit()
+    except ray.train.TrainingFailedError as error:
+        raise _cause(error) from error
+    if result.checkpoint is None:
+        raise MammoError("the training worker ended without a model")
+    with result.checkpoint.as_directory() as folder:
+        model_file = Path(folder, _MODEL_FILE).read_bytes()
+        fitted = json.loads(Path(folder, _FACTS_FILE).read_text(encoding="utf-8"))
+    storage.delete_folder(working)
+    ray_facts = {
+        "runs": [fitted.pop("experiment")],
+        "worker_ids": [fitted.pop("worker_id")],
+        "operators": [],
+    }
+    return (model_file, fitted), ray_facts
+
+
+def _side(frame: pd.DataFrame, side: str) -> dict[str, list[Any]]:
+    rows = frame[frame["split"] == side]
+    return {"ids": rows["image_id"].tolist(), "labels": rows["cancer"].astype(int).tolist()}
+
+
+def _train_worker(settings: dict[str, Any]) -> None:
+    """What the Ray Train worker does: read pixels, fit, report the best model as a checkpoint."""
+    # Imported on the worker alone: the driver never loads TensorFlow.
+    from mammo_ray.training.batches import LabelledImages
+    from mammo_ray.training.fit import TrainingData, fit
+
+    config = validate_config(settings["config"], "the driver's configuration")
+    sides = {
+        side: LabelledImages(
+            read_pixels(settings["prepared"], rows["ids"]), np.asarray(rows["labels"])
+        )
+        for side, rows in settings["sides"].items()
+    }
+    started = time.monotonic()
+    result = fit(TrainingData(sides[TRAIN], sides[VALID]), config, _log_epoch)
+    context = ray.get_runtime_context()
+    facts = {
+        "history": result.history,
+        "metrics": result.metrics,
+        "seconds": time.monotonic() - started,
+        "worker_id": context.get_worker_id(),
+        "experiment": ray.train.get_context().get_experiment_name(),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, _MODEL_FILE).write_bytes(model_to_bytes(result.model))
+        Path(folder, _FACTS_FILE).write_text(json.dumps(facts), encoding="utf-8")
+        ray.train.report(result.history[-1], checkpoint=Checkpoint.from_directory(folder))
+
+
+def _log_epoch(epoch: "Epoch") -> None:
+    _log.info("epoch %s", epoch)
+
+
+def _bundle_facts(
+    prepared: str, frame: pd.DataFrame, config: Config, fitted: dict[str, Any]
+) -> BundleFacts:
+    size = config.preprocess
+    sources = sorted(set(frame["label_source"].dropna()))
+    levels = sorted(set(frame["label_level"].dropna()))
+    if len(levels) != 1:
+        raise InputError(f"labels of one level were expected, found {levels}")
+    return BundleFacts(
+        inputs=input_facts(size.height, size.width, size.bits),
+        label_level=LabelLevel(levels[0]),
+        label_sources=tuple(sources),
+        validated=validated_scope(frame),
+        preprocess_digest=config.preprocess_digest(),
+        manifest_digest=run_record.read_run(prepared)["inputs"]["manifest"],
+        metrics=fitted["metrics"],
+    )
+
+
+def _numbers(metrics: dict[str, Any]) -> dict[str, float]:
+    return {k: float(v) for k, v in metrics.items() if isinstance(v, int | float)}
+
+
+def _counts(frame: pd.DataFrame) -> dict[str, int]:
+    women = {
+        f"{side}_women": int(frame.loc[frame["split"] == side, "patient_id"].nunique())
+        for side in (TRAIN, VALID, TEST)
+    }
+    return {
+        "images": len(frame),
+        "women": int(frame["patient_id"].nunique()),
+        "positive": int(frame["cancer"].sum()),
+        **women,
+    }
+
+
+def _cause(error: ray.train.TrainingFailedError) -> BaseException:
+    """Our own error behind a failed training, else Ray's."""
+    failures = getattr(error, "worker_failures", {})
+    ours = [f for f in failures.values() if isinstance(f, MammoError)]
+    inner = [getattr(f, "cause", None) for f in failures.values()]
+    ours += [f for f in inner if isinstance(f, MammoError)]
+    return ours[0] if ours else error

@@ -1,0 +1,261 @@
+"""Gray levels against the standard's own formulas and against pydicom."""
+
+import io
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.pixels import apply_modality_lut, apply_voi_lut
+from pydicom.sequence import Sequence
+
+from mammo_ray.config import DecodeConfig
+from mammo_ray.dicom.decode import decode_image
+from mammo_ray.dicom.grayscale import apply_table, gray_table
+from mammo_ray.dicom.grayscale_facts import GrayscaleFacts, Window
+from mammo_ray.errors import ImageRejected
+from tests.dicom.files import BIG_ENDIAN, EXPLICIT, IMPLICIT, Array, dicom_file, gradient
+
+CONFIG = DecodeConfig()
+
+
+def lut_item(
+    values: Array, first: int, bits: int, explanation: str | None = None, vr: str = "US"
+) -> Dataset:
+    item = Dataset()
+    item.add_new("LUTDescriptor", vr, [len(values) % 65536, first, bits])
+    if len(values) < 30000:
+        item.add_new("LUTData", "US", [int(value) for value in values])
+    else:  # a US element of an explicit dataset holds less
+        item.add_new("LUTData", "OW", values.astype("<u2").tobytes())
+    if explanation:
+        item.LUTExplanation = explanation
+    return item
+
+
+def sequence(*items: Dataset) -> Sequence:
+    return Sequence(items)
+
+
+def ramp(entries: int, bits: int, power: float = 1.0) -> Array:
+    return np.rint(np.linspace(0, 1, entries) ** power * ((1 << bits) - 1)).astype(int)
+
+
+def ours(content: bytes, config: DecodeConfig = CONFIG, bits: int = 16) -> tuple[Array, str]:
+    decoded = decode_image(content, config)
+    table = gray_table(decoded.grayscale, config, bits)
+    return apply_table(decoded.stored, table), table.description
+
+
+WINDOW = {"WindowCenter": 2000, "WindowWidth": 3000}
+RESCALE = {"RescaleSlope": 0.5, "RescaleIntercept": -300}
+CASES: dict[str, tuple[int, bool, dict[str, object], str]] = {
+    "linear": (12, False, WINDOW, "rescale 1/0; window 0 LINEAR 2000/3000"),
+    "eight bits": (8, False, {"WindowCenter": 100, "WindowWidth": 90}, "window 0 LINEAR 100/90"),
+    "narrow": (12, False, {"WindowCenter": 2000.5, "WindowWidth": 1}, "LINEAR 2000.5/1"),
+    "exact": (12, False, {**WINDOW, "VOILUTFunction": "LINEAR_EXACT"}, "LINEAR_EXACT 2000/3000"),
+    "sigmoid": (12, False, {**WINDOW, "VOILUTFunction": "SIGMOID"}, "SIGMOID 2000/3000"),
+    "steep sigmoid": (
+        16, False, {"WindowCenter": 30000, "WindowWidth": 3, "VOILUTFunction": "SIGMOID"},
+        "SIGMOID 30000/3",
+    ),
+    "rescaled": (12, False, {**RESCALE, **WINDOW}, "rescale 0.5/-300; window 0"),
+    "falling": (
+        12, False, {"RescaleSlope": -1, "RescaleIntercept": 4095, **WINDOW}, "rescale -1/4095",
+    ),
+    "signed": (12, True, {"WindowCenter": -100, "WindowWidth": 900}, "LINEAR -100/900"),
+    "signed rescaled": (16, True, {**RESCALE, **WINDOW}, "rescale 0.5/-300"),
+    "signed sigmoid": (
+        16, True, {"WindowCenter": -5, "WindowWidth": 9000, "VOILUTFunction": "SIGMOID"},
+        "SIGMOID -5/9000",
+    ),
+    "first of four windows": (
+        12, False, {"WindowCenter": [1000, 2000, 3000, 1], "WindowWidth": [500, 600, 700, 8]},
+        "window 0 LINEAR 1000/500",
+    ),
+    "voi lut": (
+        12, False, {"VOILUTSequence": sequence(lut_item(ramp(4096, 12, 2), 0, 12))}, "VOI LUT 0",
+    ),
+    "short voi lut": (
+        12, False, {"VOILUTSequence": sequence(lut_item(ramp(1000, 10, 2), 500, 10))}, "VOI LUT 0",
+    ),
+    "voi lut of 40000": (
+        16, False, {"VOILUTSequence": sequence(lut_item(ramp(40000, 16), 0, 16))}, "VOI LUT 0",
+    ),
+    "signed voi lut": (
+        12, True,
+        {"VOILUTSequence": sequence(lut_item(ramp(2000, 12, 0.5), -1000, 12, vr="SS"))},
+        "VOI LUT 0",
+    ),
+    "lut before window": (
+        12, False,
+        {**WINDOW, "VOILUTSequence": sequence(lut_item(ramp(4096, 12, 3), 0, 12))}, "VOI LUT 0",
+    ),
+    "modality lut": (
+        12, False,
+        {"ModalityLUTSequence": sequence(lut_item(ramp(4096, 16, 2), 0, 16)), "WindowCenter": 30000,
+         "WindowWidth": 50000},
+        "modality LUT; window 0 LINEAR 30000/50000",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in exp:RuntimeWarning:pydicom")
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG_ENDIAN])
+@pytest.mark.parametrize("name", CASES)
+def test_gray_levels_equal_pydicom(name: str, syntax: str) -> None:
+    bits, signed, elements, description = CASES[name]
+    pixels = gradient(bits, signed=signed)
+    content = dicom_file(pixels, syntax, bits, **elements)
+    dataset = pydicom.dcmread(io.BytesIO(content))
+    voi = apply_voi_lut(apply_modality_lut(pixels, dataset), dataset).astype(np.float64)
+    sequence_of_luts = dataset.get("VOILUTSequence")
+    if sequence_of_luts:
+        low, high = 0.0, float((1 << sequence_of_luts[0].LUTDescriptor[2]) - 1)
+    else:
+        low, high = _range_of_pydicom(dataset)
+    expected = (voi - low) / (high - low) * 65535
+    gray, found = ours(content)
+    assert np.abs(gray - expected).max() <= 1
+    assert description in found
+
+
+def _range_of_pydicom(dataset: Dataset) -> tuple[float, float]:
+    """The output range that pydicom's window functions scale to."""
+    if dataset.get("ModalityLUTSequence"):
+        return 0.0, float((1 << dataset.ModalityLUTSequence[0].LUTDescriptor[2]) - 1)
+    bits = dataset.BitsStored
+    low = -(1 << (bits - 1)) if dataset.PixelRepresentation else 0
+    high = low + (1 << bits) - 1
+    slope, intercept = dataset.get("RescaleSlope", 1), dataset.get("RescaleIntercept", 0)
+    return float(low * slope + intercept), float(high * slope + intercept)
+
+
+def facts(**changes: object) -> GrayscaleFacts:
+    base: dict[str, object] = {
+        "bits_allocated": 8,
+        "bits_stored": 8,
+        "signed": False,
+        "photometric": "MONOCHROME2",
+    }
+    return GrayscaleFacts(**{**base, **changes})
+
+
+def test_without_voi_nominal_bits_set_the_scale() -> None:
+    table = gray_table(facts(bits_allocated=16, bits_stored=12), CONFIG, 8)
+    assert table.table.dtype == np.uint8
+    assert table.table[[0, 2048, 4095]].tolist() == [0, 128, 255]
+    assert table.table[[4096, 65535]].tolist() == [255, 255]
+    assert table.description == "rescale 1/0; no VOI"
+
+
+def test_sixteen_bit_tables_use_the_whole_range() -> None:
+    table = gray_table(facts(), CONFIG, 16)
+    assert table.table.dtype == np.uint16
+    assert table.table[[0, 1, 255]].tolist() == [0, 257, 65535]
+
+
+@pytest.mark.parametrize(
+    ("photometric", "shape", "config", "inverted"),
+    [
+        ("MONOCHROME2", None, "shape", False),
+        ("MONOCHROME1", None, "shape", True),
+        ("MONOCHROME1", "INVERSE", "shape", True),
+        ("MONOCHROME2", "IDENTITY", "shape", False),
+        ("MONOCHROME1", "IDENTITY", "shape", False),
+        ("MONOCHROME1", "IDENTITY", "photometric", True),
+        ("MONOCHROME2", "INVERSE", "shape", True),
+        ("MONOCHROME2", "INVERSE", "photometric", False),
+    ],
+)
+def test_an_image_is_inverted_once_at_most(
+    photometric: str, shape: str | None, config: str, inverted: bool
+) -> None:
+    table = gray_table(
+        facts(photometric=photometric, presentation_shape=shape),
+        DecodeConfig(inversion=config),
+        8,
+    )
+    assert table.table[[0, 255]].tolist() == ([255, 0] if inverted else [0, 255])
+    if shape and (photometric == "MONOCHROME1") != (shape == "INVERSE"):
+        assert f"by {config} ({photometric} with PresentationLUTShape {shape})" in table.description
+
+
+def test_padding_is_black_after_the_inversion() -> None:
+    table = gray_table(facts(photometric="MONOCHROME1", padding=(0, 10)), CONFIG, 8)
+    assert table.table[[0, 10, 11, 255]].tolist() == [0, 0, 244, 0]
+    assert table.description.endswith("padding 0 to 10 black")
+
+
+@pytest.mark.parametrize(("value", "limit"), [(-2000, -1900), (-1900, -2000)])
+def test_padding_of_signed_pixels_is_read_in_either_order(value: int, limit: int) -> None:
+    pixels = gradient(16, signed=True)
+    content = dicom_file(
+        pixels, EXPLICIT, 16, PixelPaddingValue=value, PixelPaddingRangeLimit=limit,
+        PhotometricInterpretation="MONOCHROME1",
+    )  # fmt: skip
+    gray, _ = ours(content)
+    padded = (pixels >= -2000) & (pixels <= -1900)
+    assert padded.any()
+    assert (gray[padded] == 0).all()
+    assert (gray[~padded & (pixels < 0)] > 0).all()
+
+
+def test_the_lut_explained_normal_is_taken() -> None:
+    luts = sequence(
+        lut_item(ramp(4096, 12, 3), 0, 12, "HARDER"), lut_item(ramp(4096, 12), 0, 12, "NORMAL")
+    )
+    content = dicom_file(gradient(12), EXPLICIT, 12, VOILUTSequence=luts, **WINDOW)
+    gray, description = ours(content)
+    assert description == "rescale 1/0; VOI LUT 1"
+    assert np.abs(gray - gradient(12) / 4095 * 65535).max() <= 9
+    assert "VOI LUT 0" in ours(content, DecodeConfig(voi="first-lut"))[1]
+    assert "window 0" in ours(content, DecodeConfig(voi="first-window"))[1]
+    assert "no VOI" in ours(content, DecodeConfig(voi="none"))[1]
+
+
+def test_lut_data_in_packed_bytes_is_read() -> None:
+    item = Dataset()
+    item.LUTDescriptor = [256, 0, 8]
+    item.add_new("LUTData", "OW", bytes(range(255, -1, -1)))
+    content = dicom_file(gradient(8), EXPLICIT, 8, VOILUTSequence=sequence(item))
+    gray, _ = ours(content, bits=8)
+    np.testing.assert_array_equal(gray, 255 - gradient(8))
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"WindowCenter": 10, "WindowWidth": 0},
+        {"WindowCenter": 10, "WindowWidth": 0.5},
+        {"WindowCenter": 10, "WindowWidth": -3, "VOILUTFunction": "SIGMOID"},
+        {"RescaleSlope": 0, "RescaleIntercept": 0},
+        {"VOILUTSequence": sequence(lut_item(np.arange(9), 0, 40))},
+    ],
+)
+def test_transformations_that_cannot_be_computed_are_rejected(elements: dict[str, object]) -> None:
+    with pytest.raises(ImageRejected) as caught:
+        ours(dicom_file(gradient(8), EXPLICIT, 8, **elements))
+    assert caught.value.reason == "grayscale-invalid"
+
+
+def test_a_lut_shorter_than_it_says_is_rejected() -> None:
+    item = lut_item(np.arange(100), 0, 8)
+    item.LUTDescriptor = [200, 0, 8]
+    with pytest.raises(ImageRejected, match="expected 200"):
+        ours(dicom_file(gradient(8), EXPLICIT, 8, VOILUTSequence=sequence(item)))
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_view_of_the_pixels_gets_the_same_gray_levels(bits: int, signed: bool) -> None:
+    pixels = gradient(bits, signed=signed)
+    low = int(pixels.min())
+    table = gray_table(
+        facts(bits_allocated=bits, bits_stored=bits, signed=signed,
+              windows=(Window(low + 100, 90),)), CONFIG, 8,
+    )  # fmt: skip
+    whole = apply_table(pixels, table)
+    expected = np.clip((pixels.astype(float) - (low + 99.5)) / 89 + 0.5, 0, 1) * 255
+    np.testing.assert_array_equal(whole, np.rint(expected))
+    np.testing.assert_array_equal(apply_table(pixels[5:50:3, 7:60:2], table), whole[5:50:3, 7:60:2])
