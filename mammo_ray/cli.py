@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from mammo_ray import __version__
+from mammo_ray import __version__, storage
 from mammo_ray.config import Config, load_config, overlay, recipe_names
 from mammo_ray.distributed.environment import prepare_environment
 from mammo_ray.errors import MammoError
@@ -58,6 +58,20 @@ def _set_up_logging() -> None:
     _log.setLevel(logging.INFO)
 
 
+class _Location(click.ParamType[str]):
+    """A path or `s3://` address; a path becomes absolute, for workers run in other folders."""
+
+    name = "location"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value:
+            self.fail("is empty", param, ctx)
+        return storage.absolute(value)
+
+
+_LOCATION = _Location()
+
+
 def _example(text: str) -> dict[str, str]:
     return {"epilog": f"\b\nExample:\n  {text}"}
 
@@ -86,9 +100,15 @@ def _configurable(command: Callable[..., int]) -> Callable[..., int]:
 
 
 _recipe = click.option("--recipe", metavar="NAME", help=f"One of: {', '.join(recipe_names())}.")
-_out = click.option("--out", required=True, metavar="DIR", help="Folder or s3:// prefix.")
-_model = click.option("--model", "bundle", required=True, metavar="BUNDLE", help="Model bundle.")
-_outcomes = click.option("--outcomes", metavar="FILE", help="CSV of labels; without it, none.")
+_out = click.option(
+    "--out", type=_LOCATION, required=True, metavar="DIR", help="Folder or s3:// prefix."
+)
+_model = click.option(
+    "--model", "bundle", type=_LOCATION, required=True, metavar="BUNDLE", help="Model bundle."
+)
+_outcomes = click.option(
+    "--outcomes", type=_LOCATION, metavar="FILE", help="CSV of labels; without it, none."
+)
 _layout = click.argument("layout", type=click.Choice(["archive"]))
 
 
@@ -117,7 +137,7 @@ def phantom(layout: str, out: Path, women: int, seed: int) -> int:
 
 @mammo.command(**_example("mammo manifest archive s3://site/2026 --out ./manifest"))
 @_layout
-@click.argument("root")
+@click.argument("root", type=_LOCATION)
 @_outcomes
 @_out
 @_recipe
@@ -142,7 +162,7 @@ def manifest(
 
 
 @mammo.command(**_example("mammo prepare ./manifest --recipe default --out ./prepared"))
-@click.argument("manifest_source", metavar="MANIFEST")
+@click.argument("manifest_source", type=_LOCATION, metavar="MANIFEST")
 @_out
 @_recipe
 @_common
@@ -157,7 +177,7 @@ def prepare(manifest_source: str, out: str, **options: Any) -> int:  # noqa: ANN
 
 @mammo.command(**_example("mammo ingest archive ./archive --outcomes outcomes.csv --out ./data"))
 @_layout
-@click.argument("root")
+@click.argument("root", type=_LOCATION)
 @_outcomes
 @_out
 @_recipe
@@ -179,8 +199,10 @@ def ingest(
 
 
 @mammo.command(**_example("mammo train ./prepared --recipe default --out ./model"))
-@click.argument("prepared")
-@click.option("--split", metavar="FILE", help="A split.csv instead of one made by patient.")
+@click.argument("prepared", type=_LOCATION)
+@click.option(
+    "--split", type=_LOCATION, metavar="FILE", help="A split.csv instead of one made by patient."
+)
 @_out
 @_recipe
 @_common
@@ -198,7 +220,7 @@ def train(prepared: str, split: str | None, out: str, **options: Any) -> int:  #
 
 
 @mammo.command(**_example("mammo score ./archive --model ./model --out ./scores"))
-@click.argument("source", metavar="ARCHIVE_OR_MANIFEST")
+@click.argument("source", type=_LOCATION, metavar="ARCHIVE_OR_MANIFEST")
 @_model
 @click.option("--protocol", type=click.Choice([str(p) for p in Protocol]), help="Views of an exam.")
 @_out
@@ -229,7 +251,7 @@ def score(
 
 
 @mammo.command(**_example("mammo evaluate ./prepared --model ./model --out ./evaluation"))
-@click.argument("source", metavar="SCORES_OR_PREPARED")
+@click.argument("source", type=_LOCATION, metavar="SCORES_OR_PREPARED")
 @_model
 @_out
 @_common
@@ -244,7 +266,7 @@ def evaluate(source: str, bundle: str, out: str, **options: Any) -> int:  # noqa
 
 
 @mammo.command(**_example("mammo report ./scores"))
-@click.argument("folder", metavar="DIR")
+@click.argument("folder", type=_LOCATION, metavar="DIR")
 def report(folder: str) -> int:
     """Write one self-contained HTML page about a run, or about the runs in a folder."""
     from mammo_ray.reports.page import write_report
@@ -254,7 +276,7 @@ def report(folder: str) -> int:
 
 
 @mammo.command(**_example("mammo demo --out ./demo-output"))
-@click.option("--out", default="demo-output", show_default=True, metavar="DIR")
+@click.option("--out", type=_LOCATION, default="demo-output", show_default=True, metavar="DIR")
 @click.option("--women", type=click.IntRange(min=12), default=48, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
 @click.option("--address", help="A running Ray cluster; without it, a local Ray.")

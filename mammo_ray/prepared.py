@@ -175,4 +175,7 @@ def _digest_text(total: int) -> str:
 
 def _dataset(folder: str) -> pads.Dataset:
     filesystem, path = storage.filesystem_of(storage.join(folder, "images"))
-    return pads.dataset(path, format="parquet", filesystem=filesystem, schema=PREPARED)
+    try:
+        return pads.dataset(path, format="parquet", filesystem=filesystem, schema=PREPARED)
+    except FileNotFoundError as error:
+        raise InputError(f"{folder} holds no prepared images") from error

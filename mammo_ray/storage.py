@@ -41,6 +41,11 @@ def is_s3(uri: str) -> bool:
     return uri.startswith("s3://")
 
 
+def absolute(uri: str) -> str:
+    """The URI as workers in any folder understand it: local paths become absolute."""
+    return uri if is_s3(uri) else str(Path(uri).expanduser().absolute())
+
+
 def join(uri: str, *parts: str) -> str:
     """The URI of something below a folder or prefix."""
     if is_s3(uri):

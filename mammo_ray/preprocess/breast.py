@@ -22,6 +22,7 @@ OVERVIEW = 512  # longest side of the copy that is searched
 _BAND_MEAN = 205.0  # a column of a white wedge is at least so bright
 _BAND_DEVIATION = 20.0  # and at most so uneven; no breast column is both
 _WHITE = 230  # gray level of air in an inverted picture, at least
+_SHARE_OF_LEVEL = 0.42  # below 0.40 film fog joins the breast, above 0.45 thin skin is lost
 _CONTRAST = 10  # gray levels between the breast and what is around it, at least
 _SIDE_EVIDENCE = 0.15  # of at most 2; 262 of 264 films have more, all of the right sign
 _SMALLEST_SHARE, _LARGEST_SHARE = 0.03, 0.97  # of the frame, of a believable breast
@@ -81,7 +82,7 @@ def find_breast(gray8: NDArray[np.uint8], margin_fraction: float = 0.02) -> Brea
 
 
 def _separate(small: NDArray[np.uint8]) -> tuple[Mask, Mask]:
-    """Breast mask and mask of everything else that is bright."""
+    """Breast mask, and mask of the bright things that are clearly apart from it."""
     bands = _bright_bands(small)
     blurred = cv2.GaussianBlur(np.where(bands, 0, small).astype(np.uint8), (5, 5), 0)
     bright = (blurred > _threshold(blurred, ~bands)) & ~bands
@@ -94,22 +95,55 @@ def _separate(small: NDArray[np.uint8]) -> tuple[Mask, Mask]:
     core = labels == largest
     # Opening rounds off the nipple and the skin line: take back what touches the core.
     mask = _morph(core, cv2.MORPH_DILATE, radius + 1) & bright
-    apart = _morph((bright | bands) & ~mask, cv2.MORPH_DILATE, radius)
-    return mask, apart & ~_morph(mask, cv2.MORPH_DILATE, 2 * radius)
+    return mask, _artefacts(small, mask, bright, bands, radius)
+
+
+def _artefacts(
+    small: NDArray[np.uint8], mask: Mask, bright: Mask, bands: Mask, radius: int
+) -> Mask:
+    """White bands, and bright things that no bright pixel joins to the breast.
+
+    When in doubt a thing stays: what lies in the breast's convex hull, what touches its
+    surroundings, and what is darker than half of the breast. A label that stays is a blemish,
+    tissue that goes is a missed lesion.
+    """
+    near = _morph(_convex_hull(mask), cv2.MORPH_DILATE, 2 * radius)
+    count, labels = cv2.connectedComponents((bright & ~mask).astype(np.uint8))
+    is_apart = np.ones(count, dtype=bool)
+    is_apart[0] = False
+    is_apart[np.unique(labels[near])] = False
+    is_white = np.zeros(count, dtype=bool)
+    is_white[np.unique(labels[small > np.median(small[mask])])] = True
+    apart = (is_apart & is_white)[labels] | bands
+    return _morph(apart, cv2.MORPH_DILATE, radius) & ~near
+
+
+def _convex_hull(mask: Mask) -> Mask:
+    points = cv2.findNonZero(mask.astype(np.uint8))
+    filled = np.zeros(mask.shape, np.uint8)
+    cv2.fillConvexPoly(filled, cv2.convexHull(points), 1)
+    return filled.astype(bool)
 
 
 def _threshold(blurred: NDArray[np.uint8], considered: Mask) -> float:
     """A level between background and breast.
 
-    Otsu's level lies inside the breast where fat is dark; a third of it lies below the skin line
-    and above the fog of a film.
+    Otsu's level lies inside the breast where gland, muscle or an implant is far brighter than fat.
+    So everything above it is taken down to it, and the level of what is left, which lies between
+    background and fat, is the second. A part of the way to that lies below the skin line, where
+    tissue is thin, and above the fog of a film.
     """
     values = blurred[considered]
     if values.size == 0 or values.min() == values.max():
         return 255.0
-    otsu, _ = cv2.threshold(values, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    background = float(np.percentile(values[values <= otsu], 50))
-    return background + (float(otsu) - background) / 3
+    level = _otsu(np.minimum(values, np.uint8(_otsu(values))))
+    # A low percentile: in a magnified view most of what is dark is fat, not air.
+    background = float(np.percentile(values[values <= level], 5))
+    return background + _SHARE_OF_LEVEL * (level - background)
+
+
+def _otsu(values: NDArray[np.uint8]) -> float:
+    return float(cv2.threshold(values, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[0])
 
 
 def _bright_bands(small: NDArray[np.uint8]) -> Mask:
@@ -123,12 +157,17 @@ def _bright_bands(small: NDArray[np.uint8]) -> Mask:
 
 
 def _is_inverted(small: NDArray[np.uint8]) -> bool:
-    """Whether most of the picture's rim is white, as where air is white.
+    """Whether most of the picture's rim is white, with three corners of it, as where air is white.
 
-    A breast reaches the rim along the chest wall alone, and a wedge takes one side of four.
+    A breast reaches the rim along the chest wall alone, and a wedge takes one side of four. An
+    implant in a magnified view can whiten most of the rim, but not a corner on the skin's side.
     """
     rim = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
-    return bool(np.median(rim) >= _WHITE)
+    depth = max(1, round(0.03 * max(small.shape)))
+    rows, columns = (slice(depth), slice(-depth, None)), (slice(depth), slice(-depth, None))
+    corners = [np.median(small[row, column]) for row in rows for column in columns]
+    white_corners = sum(corner >= _WHITE for corner in corners)
+    return bool(np.median(rim) >= _WHITE) and white_corners >= 3
 
 
 def _is_believable(picture: NDArray[np.uint8], mask: Mask) -> bool:

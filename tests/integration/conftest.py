@@ -1,5 +1,6 @@
 """One local Ray for all integration tests, and one small phantom flow that they look at."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from mammo_ray.config import Config, load_config
 from mammo_ray.datasets.phantom_archive import write_phantom_archive
 
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SMALL = (
     "preprocess.height=96",
     "preprocess.width=64",
@@ -71,3 +73,12 @@ def flow(
     assert score_archive(folders.manifest, folders.model, small, folders.scores)[1] == 0
     evaluate_model(folders.scores, folders.model, small, folders.evaluation)
     return folders
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """The browser on PATH."""
+    for name in _BROWSERS:
+        if found := shutil.which(name):
+            return found
+    pytest.skip(f"NO BROWSER: none of {', '.join(_BROWSERS)} is on PATH, the page was not opened")

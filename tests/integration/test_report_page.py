@@ -2,7 +2,6 @@
 
 import base64
 import re
-import shutil
 import struct
 import subprocess
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 from mammo_ray.reports.page import write_report
 from tests.reports.run_folders import PATIENT, write_runs
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -27,15 +25,6 @@ addEventListener("load", () => {
 });
 </script>"""
 _POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
-
-
-@pytest.fixture(scope="module")
-def browser() -> str:
-    """The browser on PATH."""
-    for name in _BROWSERS:
-        if found := shutil.which(name):
-            return found
-    pytest.skip(f"NO BROWSER: none of {', '.join(_BROWSERS)} is on PATH, the page was not opened")
 
 
 @pytest.fixture(scope="module")

@@ -64,7 +64,7 @@ def test_a_killed_driver_leaves_whole_parts_and_the_second_start_ends_alike(
         time.sleep(0.02)
     below = _children(first.pid)
     os.kill(first.pid, signal.SIGKILL)
-    first.wait()
+    first.communicate()
     plan = json.loads((out / "plan.json").read_text(encoding="utf-8"))
     assert len(plan["shards"]) >= 16
     while any(_alive(p) for p in below) and time.monotonic() < deadline:

@@ -1,0 +1,128 @@
+"""Prepared rows hold the pixels, and their digest follows content alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mammo_ray import run_record, storage
+from mammo_ray.config import Config, overlay
+from mammo_ray.datasets.archive import read_files
+from mammo_ray.dicom.sandbox import Sandbox
+from mammo_ray.errors import IncompleteResult, InputError, StorageError
+from mammo_ray.prepared import (
+    add_digests,
+    content_digest,
+    pixels_of,
+    prepare_table,
+    read_labels,
+    read_pixels,
+    rejections_of,
+)
+from mammo_ray.schema import PREPARED, RejectionReason, Stage
+from tests.films import breast_pixels, film, write_exam, write_film
+
+CONFIG = overlay(Config(recipe="x"), ("preprocess.height=64", "preprocess.width=48"), "test")
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> pa.Table:
+    """Manifest rows of two whole films and one whose pixels are cut off after its header."""
+    write_exam(tmp_path / "archive", 1)
+    path = write_film(tmp_path / "archive" / "z.dcm", film(breast_pixels(), SOPInstanceUID="1.9"))
+    table = read_files(storage.list_files(str(tmp_path / "archive")), "test", "key").rows
+    path.write_bytes(path.read_bytes()[:-2000])
+    return table
+
+
+def test_every_row_comes_back_prepared_or_rejected(rows: pa.Table) -> None:
+    table = prepare_table(rows, CONFIG, sandbox=None)
+    assert table.column("image_id").to_pylist() == rows.column("image_id").to_pylist()
+    assert table.column("status").to_pylist() == ["prepared", "prepared", "rejected"]
+    rejection = rejections_of(table).to_pylist()[0]
+    assert rejection["reason"] == RejectionReason.PIXEL_DATA_TRUNCATED
+    assert rejection["stage"] == Stage.PREPARE
+    assert rejection["patient_id"] == "W1"
+
+
+def test_the_sandbox_gives_the_same_rows(rows: pa.Table) -> None:
+    with Sandbox(CONFIG.decode.memory_megabytes) as sandbox:
+        inside = prepare_table(rows, CONFIG, sandbox)
+    assert inside.equals(prepare_table(rows, CONFIG, sandbox=None))
+
+
+def test_a_file_that_vanished_is_a_rejection_and_a_storage_failure_is_not(
+    rows: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for uri in rows.column("uri").to_pylist():
+        Path(uri).unlink()
+    table = prepare_table(rows, CONFIG, sandbox=None)
+    assert set(table.column("reason").to_pylist()) == {RejectionReason.UNREADABLE_FILE}
+
+    def _down(*_: object) -> bytes:
+        raise StorageError("the store is down")
+
+    monkeypatch.setattr(storage, "read_bytes", _down)
+    with pytest.raises(StorageError, match="down"):
+        prepare_table(rows, CONFIG, sandbox=None)
+
+
+def _finished(folder: Path, table: pa.Table) -> str:
+    part = table.filter(pa.compute.equal(table.column("status"), "prepared"))
+    target = str(folder / "images" / "part-00000.parquet")
+    storage.write_table(target, part.select(PREPARED.names).cast(PREPARED))
+    run_record.mark_success(str(folder), {"done": part.num_rows})
+    return str(folder)
+
+
+def test_pixels_come_back_in_the_order_asked_for(rows: pa.Table, tmp_path: Path) -> None:
+    table = prepare_table(rows, CONFIG, sandbox=None)
+    folder = _finished(tmp_path / "prepared", table)
+    ids = table.column("image_id").to_pylist()[:2]
+    forward, backward = read_pixels(folder, ids), read_pixels(folder, ids[::-1])
+    assert forward.shape == (2, 64, 48)
+    assert forward.dtype == np.uint8
+    np.testing.assert_array_equal(forward, backward[::-1])
+    np.testing.assert_array_equal(forward, pixels_of(table.slice(0, 2)))
+    assert (forward[0] != forward[1]).any()
+
+
+def test_labels_come_without_pixels_and_only_from_a_finished_folder(
+    rows: pa.Table, tmp_path: Path
+) -> None:
+    folder = _finished(tmp_path / "prepared", prepare_table(rows, CONFIG, sandbox=None))
+    labels = read_labels(folder)
+    assert "pixels" not in labels
+    assert labels["patient_id"].tolist() == ["W001", "W001"]
+    (tmp_path / "prepared" / "_SUCCESS").unlink()
+    (tmp_path / "prepared" / "plan.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(IncompleteResult):
+        read_labels(folder)
+
+
+def test_an_image_that_is_not_there_is_said(rows: pa.Table, tmp_path: Path) -> None:
+    folder = _finished(tmp_path / "prepared", prepare_table(rows, CONFIG, sandbox=None))
+    with pytest.raises(InputError, match="1 images are not in"):
+        read_pixels(folder, ["img-unknown"])
+
+
+def test_the_digest_does_not_depend_on_order_or_cut_but_on_every_pixel(rows: pa.Table) -> None:
+    table = prepare_table(rows, CONFIG, sandbox=None)
+    whole = content_digest(table)
+    assert content_digest(table.take([2, 0, 1])) == whole
+    parts = [content_digest(table.slice(0, 1)), content_digest(table.slice(1))]
+    assert add_digests(parts) == whole
+    changed = table.to_pylist()
+    pixels = bytearray(changed[0]["pixels"])
+    pixels[100] ^= 1
+    changed[0]["pixels"] = bytes(pixels)
+    assert content_digest(pa.Table.from_pylist(changed, table.schema)) != whole
+
+
+def test_the_digest_of_scores_forgives_the_seventh_digit_alone() -> None:
+    def _scores(value: float) -> pa.Table:
+        return pa.table({"image_id": ["a"], "score": [value]})
+
+    assert content_digest(_scores(0.1234561)) == content_digest(_scores(0.1234563))
+    assert content_digest(_scores(0.12345)) != content_digest(_scores(0.12347))
