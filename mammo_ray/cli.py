@@ -126,11 +126,17 @@ def mammo() -> None:
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--women", type=click.IntRange(min=1), required=True, help="Four views each.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-def phantom(layout: str, out: Path, women: int, seed: int) -> int:
+@_configurable
+def phantom(layout: str, out: Path, women: int, seed: int, **options: Any) -> int:  # noqa: ANN401
     """Make a synthetic screening archive: same seed, same bytes."""
     from mammo_ray.datasets.phantom_archive import write_phantom_archive
 
-    summary = write_phantom_archive(out, women, seed)
+    config = _config(options)
+    record = RunRecord("phantom", config, inputs={"seed": str(seed)})
+    settings = config.phantom
+    summary = write_phantom_archive(out, women, seed, settings.cancer_share, settings.processes)
+    record.counts = {"images": summary.images, "women": summary.women}
+    record.write_beside(str(out))
     click.echo(f"{layout}: {summary.images} images of {summary.women} women in {out}")
     return 0
 
@@ -158,6 +164,11 @@ def manifest(
         f"+ {record.counts['excluded']} excluded + {record.counts['rejected']} rejected; "
         f"{record.counts['women']} women, {record.counts['positive']} images with cancer"
     )
+    if outcomes:
+        click.echo(
+            f"outcomes: {record.counts['outcomes_unmatched']} rows speak of no image here; "
+            f"{record.counts['labels_withheld']} images disagree with theirs and stay unlabelled"
+        )
     return code
 
 
@@ -267,11 +278,16 @@ def evaluate(source: str, bundle: str, out: str, **options: Any) -> int:  # noqa
 
 @mammo.command(**_example("mammo report ./scores"))
 @click.argument("folder", type=_LOCATION, metavar="DIR")
-def report(folder: str) -> int:
+@_configurable
+def report(folder: str, **options: Any) -> int:  # noqa: ANN401
     """Write one self-contained HTML page about a run, or about the runs in a folder."""
     from mammo_ray.reports.page import write_report
 
-    click.echo(f"report in {write_report(folder)}")
+    config = _config(options)
+    record = RunRecord("report", config)
+    page = write_report(folder, config.report)
+    record.write_beside(page)
+    click.echo(f"report in {page}")
     return 0
 
 
@@ -279,13 +295,14 @@ def report(folder: str) -> int:
 @click.option("--out", type=_LOCATION, default="demo-output", show_default=True, metavar="DIR")
 @click.option("--women", type=click.IntRange(min=12), default=48, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
-@click.option("--address", help="A running Ray cluster; without it, a local Ray.")
-def demo(out: str, women: int, seed: int, address: str | None) -> int:
+@_common
+def demo(out: str, women: int, seed: int, **options: Any) -> int:  # noqa: ANN401
     """Everything on a phantom archive, from DICOM files to a report, in a few minutes."""
-    prepare_environment(address)
     from mammo_ray.distributed.demo import run_demo
 
-    page = run_demo(out, women, seed, address)
+    if not options["config_file"]:
+        options["recipe"] = "demo"
+    page = run_demo(out, women, seed, _config(options), options["address"])
     click.echo(
         f"\nMade in {out}:\n"
         "  archive/     DICOM files, outcomes.csv, lesions.csv (synthetic)\n"
@@ -301,7 +318,7 @@ def demo(out: str, women: int, seed: int, address: str | None) -> int:
 
 def _config(options: dict[str, Any]) -> Config:
     """Recipe or file with overrides."""
-    return load_config(options["recipe"], options["config_file"], options["overrides"])
+    return load_config(options.get("recipe"), options["config_file"], options["overrides"])
 
 
 def _bundle_config(bundle: str, options: dict[str, Any]) -> Config:

@@ -158,6 +158,21 @@ class EvaluateConfig(Section):
     seed: int = Field(0, ge=0)
 
 
+class ReportConfig(Section):
+    """How much of a run its page shows; a page stays small however large the archive."""
+
+    rejections: int = Field(200, ge=0, le=5000, description="rows of rejected images")
+    exams: int = Field(25, ge=0, le=500, description="rows of the worklist")
+    examples: int = Field(4, ge=1, le=50, description="pictures a group")
+
+
+class PhantomConfig(Section):
+    """What a synthetic archive holds."""
+
+    cancer_share: float = Field(0.25, ge=0, le=1, description="share of women with cancer")
+    processes: int = Field(2, ge=1, description="processes that draw; they change no byte")
+
+
 class Config(Section):
     """A whole recipe."""
 
@@ -172,6 +187,8 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     score: ScoreConfig = ScoreConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    report: ReportConfig = ReportConfig()
+    phantom: PhantomConfig = PhantomConfig()
 
     def preprocess_digest(self) -> str:
         """Digest of everything that decides the pixels of a prepared image."""

@@ -18,10 +18,17 @@ import pyarrow.dataset as pads
 from mammo_ray import storage
 from mammo_ray.config import Config
 from mammo_ray.dicom.sandbox import Sandbox
-from mammo_ray.errors import ImageRejected, InputError
+from mammo_ray.errors import ImageRejected, IncompleteResult, InputError, StorageError
 from mammo_ray.preprocess.pipeline import PreparedImage, prepare_file
 from mammo_ray.run_record import require_success
-from mammo_ray.schema import LABEL_COLUMNS, PREPARED, REJECTIONS, ImageStatus, Stage
+from mammo_ray.schema import (
+    LABEL_COLUMNS,
+    PREPARED,
+    REJECTIONS,
+    ImageStatus,
+    RejectionReason,
+    Stage,
+)
 
 # A prepared row on its way: what its part holds, and what a rejection row needs.
 _FATE = [
@@ -49,9 +56,19 @@ def prepare_table(rows: pa.Table, config: Config, sandbox: Sandbox | None) -> pa
         StorageError: storage failed after its retries; no image is blamed for it.
     """
     digest = config.preprocess_digest()
-    labels = rows.select(["image_id", "uri", *LABEL_COLUMNS]).to_pylist()
-    done = [_prepare_row(row, config, sandbox, digest) for row in labels]
+    columns = ["image_id", "uri", "sop_uid", "bytes", *LABEL_COLUMNS]
+    planned = rows.select(columns).to_pylist()
+    done = [_prepare_row(row, config, sandbox, digest) for row in planned]
+    if any(row.get("reason") == RejectionReason.UNREADABLE_FILE for row in done):
+        _require_root(rows)
     return pa.Table.from_pylist(done, TRANSIT)
+
+
+def _require_root(rows: pa.Table) -> None:
+    """A file may be missing, but not the whole archive: an unmounted share blames no image."""
+    root = (rows.schema.metadata or {}).get(b"root")
+    if root and not storage.is_there(root.decode()):
+        raise StorageError("the archive of this manifest is gone: is its storage mounted?")
 
 
 def _prepare_row(
@@ -60,6 +77,7 @@ def _prepare_row(
     row["preprocess_digest"] = digest
     try:
         image = prepare_file(row["uri"], row["laterality"], config, sandbox)
+        _require_same_file(row, image)
     except ImageRejected as fault:
         return {
             **row,
@@ -69,6 +87,17 @@ def _prepare_row(
             "detail": fault.detail,
         }
     return {**row, **_image_columns(image), "status": str(ImageStatus.PREPARED)}
+
+
+def _require_same_file(row: dict[str, Any], image: PreparedImage) -> None:
+    """The file must still be the one whose header made this row, or its pixels are another's."""
+    for name, found in (("sop_uid", image.sop_uid), ("bytes", image.file_bytes)):
+        if row[name] is not None and found != row[name]:
+            shown = "another SOPInstanceUID (0008,0018)" if name == "sop_uid" else f"{found} bytes"
+            raise ImageRejected(
+                RejectionReason.FILE_CHANGED,
+                f"the file has {shown} than when the manifest was made",
+            )
 
 
 def _image_columns(image: PreparedImage) -> dict[str, Any]:
@@ -119,9 +148,14 @@ def read_labels(folder: str) -> pd.DataFrame:
     Raises:
         InputError: not a finished result of `mammo prepare`.
     """
-    require_success(folder)
+    counts = require_success(folder)
     columns = [name for name in PREPARED.names if name not in {"pixels", "mask"}]
     table = _dataset(folder).to_table(columns=columns)
+    if table.num_rows != counts["done"]:
+        raise IncompleteResult(
+            f"{folder} holds {table.num_rows} images, its _SUCCESS says {counts['done']}; "
+            "start its command again to finish it"
+        )
     frame: pd.DataFrame = table.to_pandas()
     return frame.sort_values("image_id", ignore_index=True)
 

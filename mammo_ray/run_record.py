@@ -15,7 +15,7 @@ from typing import Any
 
 from mammo_ray import __version__, storage
 from mammo_ray.config import Config, DataConfig
-from mammo_ray.errors import IncompleteResult, InputError
+from mammo_ray.errors import IncompleteResult, InputError, UsageError
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +67,10 @@ class RunRecord:
             storage.write_text(storage.join(folder, "config.yaml"), self.config.to_yaml())
         storage.write_text(storage.join(folder, "run.json"), self.to_json(exit_code))
 
+    def write_beside(self, result: str) -> None:
+        """Put the record beside a result that must not hold it: `RESULT.run.json`."""
+        storage.write_text(f"{result.rstrip('/')}.run.json", self.to_json(0))
+
 
 def versions() -> dict[str, str]:
     """Versions of this package, of Python and of the packages that decide numbers."""
@@ -77,6 +81,21 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[name] = "absent"
     return found
+
+
+def claim_folder(folder: str, command: str) -> None:
+    """Refuse a result folder that is a file or holds what another command made.
+
+    Raises:
+        UsageError: naming what stands there.
+    """
+    if storage.exists(folder):
+        raise UsageError(f"{folder} is a file; --out takes a folder")
+    if not storage.exists(storage.join(folder, "run.json")):
+        return
+    standing = read_run(folder).get("command")
+    if standing != command:
+        raise UsageError(f"{folder} holds a result of `mammo {standing}`: give another --out")
 
 
 def judge_share(rejected: int, images: int, data: DataConfig) -> int:

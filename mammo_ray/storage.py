@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -24,7 +25,8 @@ from mammo_ray.errors import InputError, StorageError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_NOT_FOUND = {"404", "NoSuchKey", "NotFound", "NoSuchBucket"}
+# A missing bucket is no missing file: the store itself is not what was expected.
+_NOT_FOUND = {"404", "NoSuchKey", "NotFound"}
 
 
 @dataclass(frozen=True, order=True)
@@ -59,7 +61,7 @@ def parent(uri: str) -> str:
 
 
 def list_files(root: str) -> list[StoredFile]:
-    """Every file below a folder or prefix, sorted by relative path; links are not followed out.
+    """Every file below a folder or prefix, sorted by relative path; links are followed.
 
     Raises:
         InputError: the root does not exist or is not a folder.
@@ -86,6 +88,16 @@ def read_bytes(uri: str, start: int = 0, length: int | None = None) -> bytes:
         raise
     except OSError as error:
         raise StorageError(f"a file could not be read: {error.strerror}") from error
+
+
+def is_there(root: str) -> bool:
+    """Whether a folder or prefix exists and holds anything; an unmounted share holds nothing."""
+    if is_s3(root):
+        try:
+            return next(_list_s3(root), None) is not None
+        except InputError:
+            return False
+    return Path(root).is_dir() and any(os.scandir(root))
 
 
 def exists(uri: str) -> bool:
@@ -227,17 +239,41 @@ def _list_local(root: Path) -> Iterator[StoredFile]:
         raise InputError(f"root {root} does not exist")
     if not root.is_dir():
         raise InputError(f"root {root} is not a folder")
-    for folder, folders, names in os.walk(root, onerror=_listing_failed):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(folder, name)
-            # A dangling link is listed, so that it becomes a rejection and is not lost.
-            size = path.stat().st_size if path.exists() else 0
-            yield StoredFile(path.relative_to(root).as_posix(), str(path), size)
+    return _walk(root, root, frozenset())
 
 
-def _listing_failed(error: OSError) -> None:
-    raise StorageError(f"a folder could not be listed: {error.strerror}") from error
+def _walk(root: Path, folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[StoredFile]:
+    """Files below a folder; links to folders are followed, but never back up."""
+    try:
+        status = folder.stat()
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise StorageError(f"a folder could not be listed: {error.strerror}") from error
+    here = (status.st_dev, status.st_ino)
+    if here in above:
+        return
+    for entry in entries:
+        path = Path(entry.path)
+        if entry.is_dir():
+            yield from _walk(root, path, above | {here})
+        else:
+            # A dangling link or a pipe is listed, so that it becomes a rejection and is not lost.
+            size = path.stat().st_size if path.is_file() else 0
+            relative = _as_text(path.relative_to(root).as_posix())
+            yield StoredFile(relative, _as_text(str(path)), size)
+
+
+def _as_text(name: str) -> str:
+    """A name as UTF-8 text; bytes that are none are percent-encoded, and name no file then."""
+    return name if _is_utf8(name) else quote(os.fsencode(name), safe="/")
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _list_s3(root: str) -> Iterator[StoredFile]:

@@ -1,5 +1,6 @@
 """Commands say the truth: help, messages and exit codes."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,52 @@ def test_a_bad_outcomes_table_is_said_before_anything_is_written(
     assert main([*arguments, "--outcomes", str(table)]) == 2
     assert "unknown column ['mood']" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_outcomes_that_speak_of_no_image_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_exam(tmp_path / "root", 1)
+    table = tmp_path / "outcomes.csv"
+    table.write_text("patient_id,cancer\nW999,0\n", encoding="utf-8")
+    out = tmp_path / "out"
+    arguments = ["manifest", "archive", str(tmp_path / "root"), "--out", str(out)]
+    assert main([*arguments, "--outcomes", str(table)]) == 2
+    assert "none of the 1 outcomes" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_an_out_that_is_a_file_is_refused_before_work(tmp_path: Path) -> None:
+    write_exam(tmp_path / "root", 1)
+    target = tmp_path / "small.yaml"
+    target.write_text("x", encoding="utf-8")
+    assert main(["manifest", "archive", str(tmp_path / "root"), "--out", str(target)]) == 2
+    assert target.read_text(encoding="utf-8") == "x"
+
+
+def test_an_address_where_nothing_listens_is_said_at_once(tmp_path: Path) -> None:
+    write_exam(tmp_path / "root", 1)
+    assert main(["manifest", "archive", str(tmp_path / "root"), "--out", str(tmp_path / "m")]) == 0
+    out = ["--out", str(tmp_path / "p")]
+    code = "import sys; from mammo_ray.cli import main; sys.exit(main(sys.argv[1:]))"
+    for address, message in (("127.0.0.1:1", "no Ray cluster answers"), ("nowhere", "host:port")):
+        words = ["prepare", str(tmp_path / "m"), *out, "--address", address]
+        command = [sys.executable, "-c", code, *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 2, done.stderr
+        assert message in done.stderr
+
+
+def test_phantom_and_report_leave_their_record_beside_their_result(tmp_path: Path) -> None:
+    out = tmp_path / "archive"
+    arguments = ["phantom", "archive", str(out), "--women", "1", "--set", "phantom.cancer_share=0"]
+    assert main(arguments) == 0
+    record = json.loads((tmp_path / "archive.run.json").read_text(encoding="utf-8"))
+    assert record["counts"]["women"] == 1
+    assert record["config"]["phantom"]["cancer_share"] == 0
+    assert main(["manifest", "archive", str(out), "--out", str(tmp_path / "m")]) == 0
+    assert main(["report", str(tmp_path / "m"), "--set", "report.exams=3"]) == 0
+    assert (tmp_path / "m" / "report.html.run.json").exists()
 
 
 def test_a_manifest_is_written_whole_and_says_its_counts(

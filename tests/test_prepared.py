@@ -68,6 +68,34 @@ def test_a_file_that_vanished_is_a_rejection_and_a_storage_failure_is_not(
         prepare_table(rows, CONFIG, sandbox=None)
 
 
+def test_a_file_that_was_replaced_since_the_manifest_is_rejected(rows: pa.Table) -> None:
+    first, second = rows.column("uri").to_pylist()[:2]
+    Path(first).write_bytes(Path(second).read_bytes())
+    Path(second).write_bytes(Path(second).read_bytes() + b"\0\0")
+    table = prepare_table(rows, CONFIG, sandbox=None).slice(0, 2)
+    assert table.column("reason").to_pylist() == [RejectionReason.FILE_CHANGED] * 2
+    details = table.column("detail").to_pylist()
+    assert "SOPInstanceUID" in details[0]
+    assert "bytes" in details[1]
+
+
+def test_an_archive_that_is_gone_blames_no_image(rows: pa.Table) -> None:
+    folder = Path(rows.column("uri")[0].as_py()).parent.parent.parent
+    rooted = rows.replace_schema_metadata({"root": str(folder)})
+    folder.rename(folder.with_name("moved"))
+    with pytest.raises(StorageError, match="mounted"):
+        prepare_table(rooted, CONFIG, sandbox=None)
+
+
+def test_fewer_images_than_the_mark_says_are_an_incomplete_result(
+    rows: pa.Table, tmp_path: Path
+) -> None:
+    folder = _finished(tmp_path / "prepared", prepare_table(rows, CONFIG, sandbox=None))
+    run_record.mark_success(folder, {"done": 3})
+    with pytest.raises(IncompleteResult, match="holds 2 images, its _SUCCESS says 3"):
+        read_labels(folder)
+
+
 def _finished(folder: Path, table: pa.Table) -> str:
     part = table.filter(pa.compute.equal(table.column("status"), "prepared"))
     target = str(folder / "images" / "part-00000.parquet")

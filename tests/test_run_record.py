@@ -7,7 +7,7 @@ import pytest
 
 from mammo_ray import run_record
 from mammo_ray.config import Config, DataConfig, load_config
-from mammo_ray.errors import IncompleteResult, InputError
+from mammo_ray.errors import IncompleteResult, InputError, UsageError
 from mammo_ray.run_record import RunRecord, judge_share
 
 
@@ -39,6 +39,16 @@ def test_a_folder_that_is_no_result_is_an_input_error(tmp_path: Path) -> None:
         run_record.require_success(str(tmp_path))
     with pytest.raises(InputError, match=r"no run\.json"):
         run_record.read_run(str(tmp_path))
+
+
+def test_a_folder_of_another_command_or_a_file_is_not_overwritten(tmp_path: Path) -> None:
+    run_record.claim_folder(str(tmp_path / "new"), "prepare")
+    RunRecord("prepare").write(str(tmp_path))
+    run_record.claim_folder(str(tmp_path), "prepare")
+    with pytest.raises(UsageError, match="result of `mammo prepare`"):
+        run_record.claim_folder(str(tmp_path), "train")
+    with pytest.raises(UsageError, match="is a file"):
+        run_record.claim_folder(str(tmp_path / "run.json"), "train")
 
 
 @pytest.mark.parametrize(

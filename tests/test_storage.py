@@ -68,6 +68,34 @@ def test_a_missing_file_is_told_from_a_storage_failure(root: str) -> None:
     assert not storage.exists(storage.join(root, "nothing"))
 
 
+def test_a_linked_folder_is_listed_and_a_loop_ends(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    (root / "a").mkdir(parents=True)
+    elsewhere.mkdir()
+    (elsewhere / "film").write_bytes(b"1")
+    (root / "linked").symlink_to(elsewhere)
+    (root / "a" / "up").symlink_to(root)
+    assert [f.relative_path for f in storage.list_files(str(root))] == ["linked/film"]
+
+
+def test_a_name_that_is_not_utf8_is_listed_as_text(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.dcm")).write_bytes(b"1")
+    [found] = storage.list_files(str(tmp_path))
+    assert found.relative_path == "bad%FF.dcm"
+    assert not storage.exists(found.uri)
+
+
+def test_a_missing_bucket_is_a_storage_failure_not_a_missing_file(root: str) -> None:
+    if not storage.is_s3(root):
+        assert not storage.is_there(storage.join(root, "nothing"))
+        return
+    with pytest.raises(StorageError, match="NoSuchBucket"):
+        storage.read_bytes("s3://no-such-bucket/film")
+    assert not storage.is_there(root)
+    storage.write_bytes(storage.join(root, "film"), b"1")
+    assert storage.is_there(root)
+
+
 def test_delete_removes_and_forgives(root: str) -> None:
     uri = storage.join(root, "a")
     storage.write_bytes(uri, b"1")

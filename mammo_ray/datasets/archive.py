@@ -137,6 +137,8 @@ def _read_facts(file: StoredFile) -> HeaderFacts | None:
     """Facts of one header; None for a document that was never meant to be an image."""
     suffix = PurePosixPath(file.relative_path).suffix.lower()
     try:
+        if file.bytes == 0 and not storage.exists(file.uri):
+            raise FileNotFoundError  # a dangling link, a pipe, or a name that is not UTF-8
         return read_header(partial(storage.read_bytes, file.uri), file.bytes)
     except (FileNotFoundError, PermissionError) as error:
         detail = f"the file could not be opened: {type(error).__name__}"
@@ -231,7 +233,8 @@ def _same_bytes(first: dict[str, object], second: dict[str, object]) -> bool:
     """Whether two files hold the same bytes; only equal sizes are read."""
     if first["bytes"] != second["bytes"]:
         return False
-    digests = {
-        hashlib.sha256(storage.read_bytes(str(row["uri"]))).digest() for row in (first, second)
-    }
-    return len(digests) == 1
+    try:
+        contents = [storage.read_bytes(str(row["uri"])) for row in (first, second)]
+    except (FileNotFoundError, PermissionError):
+        return False  # what cannot be compared is not called equal
+    return len({hashlib.sha256(content).digest() for content in contents}) == 1

@@ -5,6 +5,7 @@ A row speaks of an image (`sop_instance_uid`, or patient, side and view), else o
 that the table has, never from a guess.
 """
 
+import csv
 import io
 import math
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import pyarrow as pa
 
 from mammo_ray import storage
 from mammo_ray.errors import InputError
-from mammo_ray.schema import MANIFEST, LabelLevel, LabelSource
+from mammo_ray.schema import MANIFEST, LabelLevel, LabelSource, Laterality, ViewPosition
 
 # Column of an outcomes table -> column of the manifest that it fills.
 _FILLS = {
@@ -74,23 +75,54 @@ def read_outcomes(uri: str) -> Outcomes:
     """The checked outcomes of a CSV file.
 
     Raises:
-        InputError: missing file, unreadable text, unknown or missing column, a value outside
-            its range, or two rows that contradict each other; line numbers are given.
+        InputError: missing file, unreadable text, unknown or missing column, a row with more or
+            fewer fields than the header, a value outside its range, a label that rests on a
+            reading, or two rows that contradict each other; line numbers are given.
     """
+    if not storage.exists(uri):
+        raise InputError(f"outcomes table {uri} is not a file")
     try:
-        content = storage.read_bytes(uri)
+        text = storage.read_bytes(uri).decode("utf-8-sig")
     except (FileNotFoundError, PermissionError) as error:
         raise InputError(f"outcomes table {uri} cannot be read") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"outcomes table {uri} is not text in UTF-8: {error}") from error
+    return check_outcomes(*_parse_csv(text, uri))
+
+
+def _parse_csv(text: str, uri: str) -> tuple[pd.DataFrame, list[int]]:
+    """The rows of a CSV as strings, and the line that each ends on; blank lines are passed over."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows, lines = [], []
     try:
-        table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
-    except (ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
-        raise InputError(f"outcomes table {uri} is not a CSV table in UTF-8: {error}") from error
-    return check_outcomes(table)
+        header = [name.strip() for name in next(reader, [])]
+        for fields in reader:
+            if not fields:
+                continue
+            if len(fields) != len(header):
+                raise InputError(
+                    f"outcomes line {reader.line_num}: {len(fields)} fields, "
+                    f"the header has {len(header)}"
+                )
+            rows.append(fields)
+            lines.append(reader.line_num)
+    except csv.Error as error:
+        raise InputError(f"outcomes line {reader.line_num}: not CSV: {error}") from error
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated or not rows:
+        raise InputError(
+            f"outcomes: columns {repeated} stand twice" if repeated else f"outcomes: {uri} is empty"
+        )
+    return pd.DataFrame(rows, columns=header, dtype=str), lines
 
 
-def check_outcomes(table: pd.DataFrame) -> Outcomes:
-    """The checked outcomes of a table of strings; see `read_outcomes`."""
-    table = table.rename(columns=lambda name: str(name).strip())
+def check_outcomes(table: pd.DataFrame, lines: list[int] | None = None) -> Outcomes:
+    """The checked outcomes of a table of strings; see `read_outcomes`.
+
+    Args:
+        table: every value a string, empty where nothing is known.
+        lines: the line of each row; by default those of a file with a header and no blank line.
+    """
     unknown = sorted(set(table.columns) - _ALLOWED)
     if unknown:
         raise InputError(f"outcomes: unknown column {unknown}; expected {sorted(_ALLOWED)}")
@@ -99,12 +131,26 @@ def check_outcomes(table: pd.DataFrame) -> Outcomes:
     table = table.apply(lambda column: column.str.strip())
     level, key = _level_and_key(table)
     frame = table.rename(columns={"sop_instance_uid": "sop_uid"})
-    frame["line"] = range(2, len(frame) + 2)
+    frame["line"] = lines or range(2, len(frame) + 2)
     _require_keys(frame, key)
     labels = _parse_labels(frame)
+    _refuse_readings(labels)
     others = tuple(c for c in ("patient_id", "laterality", "view_position") if c in frame)
     merged = _merge_repeats(labels, key, others)
     return Outcomes(level, key, merged, tuple(c for c in others if c not in key))
+
+
+def _refuse_readings(labels: pd.DataFrame) -> None:
+    """A reading (BI-RADS) is an opinion: it may be given, but never as the outcome `cancer`."""
+    if "label_source" not in labels:
+        return
+    wrong = labels["label_source"].eq(str(LabelSource.READING)) & labels["cancer"].notna()
+    if wrong.any():
+        line = labels.loc[wrong, "line"].iloc[0]
+        raise InputError(
+            f"outcomes line {line}: cancer is given with label_source 'reading'; a reading is no "
+            "outcome: leave cancer empty, or name pathology or follow-up as its source"
+        )
 
 
 def apply_outcomes(rows: pa.Table, outcomes: Outcomes) -> Labelled:
@@ -167,6 +213,11 @@ def _parse_labels(frame: pd.DataFrame) -> pd.DataFrame:
                 [_parse(column, v, n) for v, n in pairs], index=frame.index, dtype=object
             )
             parsed[target] = values if target not in parsed else parsed[target].fillna(values)
+    for column, words in (("laterality", Laterality), ("view_position", ViewPosition)):
+        if column in frame:
+            allowed = {"", *map(str, words)}
+            for text, line in zip(frame[column], frame["line"], strict=True):
+                _one_of(column, text, allowed, line)
     if "abnormality" in frame:
         parsed["abnormality"] = frame["abnormality"].replace("", None)
     return parsed

@@ -1,26 +1,21 @@
 """Every decoder, keyed by transfer syntax, each under one small contract.
 
 A decoder takes a whole checked frame and its format and gives the samples as they were encoded,
-`(rows, columns)` or `(rows, columns, 3)`. It may raise anything in `CODEC_ERRORS`; the next one of
-its chain is tried then. imagecodecs comes first, pydicom and its plugins last.
+`(rows, columns)` or `(rows, columns, 3)`. It may raise anything in `CODEC_ERRORS`. There is one for
+a syntax and none behind it: what a strict decoder refuses as damaged a lenient one fills up.
 """
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-import cv2
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.encaps import encapsulate
-from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import (
     HTJ2K,
     JPEG2000,
-    UID,
     HTJ2KLossless,
     HTJ2KLosslessRPCL,
     JPEG2000Lossless,
@@ -33,14 +28,15 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from mammo_ray.dicom import jpeg_scan
 from mammo_ray.dicom.codestream import Codestream
-from mammo_ray.dicom.parsing import PARSE_ERRORS, quiet_pydicom
+from mammo_ray.dicom.parsing import PARSE_ERRORS
 from mammo_ray.dicom.pixel_format import PixelFormat
 
 Samples = NDArray[np.integer]
 
 # imagecodecs' own errors are RuntimeErrors.
-CODEC_ERRORS = (*PARSE_ERRORS, cv2.error)
+CODEC_ERRORS = PARSE_ERRORS
 
 JPEG = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1})
 JPEG_LS = frozenset({JPEGLSLossless, JPEGLSNearLossless})
@@ -73,19 +69,11 @@ def _turbo_jpeg(frame: Frame) -> Samples:
         and not codestream.has_colour_marker
     )
     space = "RGB" if is_plain_rgb else None
-    return np.asarray(imagecodecs.jpeg8_decode(frame.content, colorspace=space))
-
-
-def _lossless_jpeg(frame: Frame) -> Samples:
-    return np.asarray(imagecodecs.jpegsof3_decode(frame.content))
-
-
-def _opencv_jpeg(frame: Frame) -> Samples:
-    buffer = np.frombuffer(frame.content, np.uint8)
-    decoded = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
-    if decoded is None:
-        raise ValueError("OpenCV cannot decode the frame")
-    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB) if decoded.ndim == 3 else decoded)
+    scan = jpeg_scan.check_scans(frame.content)
+    samples = np.asarray(imagecodecs.jpeg8_decode(frame.content, colorspace=space))
+    if scan is not None and samples.ndim == 2:
+        jpeg_scan.check_samples(samples, scan)
+    return samples
 
 
 def _jpeg_ls(frame: Frame) -> Samples:
@@ -134,52 +122,23 @@ def _run_lengths(frame: Frame) -> Samples:
     return planes[0] if pixel_format.samples == 1 else np.moveaxis(planes, 0, -1)
 
 
-def _pydicom_openjpeg(frame: Frame) -> Samples:
-    # pydicom types each of its keyword arguments as the whole DecodeOptions.
-    as_array: Any = get_decoder(UID(frame.pixel_format.transfer_syntax)).as_array
-    content = encapsulate([frame.content], has_bot=False)
-    options = _pydicom_options(frame.pixel_format)
-    with quiet_pydicom():
-        samples: Samples = as_array(content, decoding_plugin="pylibjpeg", raw=True, **options)[0]
-    return samples
-
-
-def _pydicom_options(pixel_format: PixelFormat) -> dict[str, int | str]:
-    return {
-        "number_of_frames": 1,
-        "rows": pixel_format.rows,
-        "columns": pixel_format.columns,
-        "samples_per_pixel": pixel_format.samples,
-        "bits_allocated": pixel_format.bits_allocated,
-        "bits_stored": pixel_format.bits_stored,
-        "pixel_representation": int(pixel_format.signed),
-        "photometric_interpretation": pixel_format.photometric,
-        "planar_configuration": int(pixel_format.planar),
-        "pixel_keyword": "PixelData",
-    }
-
-
 _TURBO = Decoder("imagecodecs.jpeg8", _turbo_jpeg)
-_SOF3 = Decoder("imagecodecs.jpegsof3", _lossless_jpeg)
-_OPENCV = Decoder("opencv.imdecode", _opencv_jpeg)
 _CHARLS = Decoder("imagecodecs.jpegls", _jpeg_ls)
 _OPENJPEG = Decoder("imagecodecs.jpeg2k", _jpeg_2000)
 _OPENJPH = Decoder("imagecodecs.htj2k", _high_throughput)
 _PACKBITS = Decoder("imagecodecs.dicomrle", _run_lengths)
-_PYDICOM_OPENJPEG = Decoder("pydicom.pylibjpeg-openjpeg", _pydicom_openjpeg)
 
-DECODERS: Mapping[str, tuple[Decoder, ...]] = {
-    # pydicom's own decoder fills up the damaged segments that imagecodecs refuses: none comes next.
-    RLELossless: (_PACKBITS,),
-    JPEGBaseline8Bit: (_TURBO, _OPENCV),
-    JPEGExtended12Bit: (_TURBO,),
-    JPEGLossless: (_TURBO, _SOF3),
-    JPEGLosslessSV1: (_TURBO, _SOF3),
-    JPEGLSLossless: (_CHARLS,),
-    JPEGLSNearLossless: (_CHARLS,),
-    JPEG2000Lossless: (_OPENJPEG, _PYDICOM_OPENJPEG),
-    JPEG2000: (_OPENJPEG, _PYDICOM_OPENJPEG),
-    HTJ2KLossless: (_OPENJPH, _OPENJPEG, _PYDICOM_OPENJPEG),
-    HTJ2KLosslessRPCL: (_OPENJPH, _OPENJPEG, _PYDICOM_OPENJPEG),
-    HTJ2K: (_OPENJPH, _OPENJPEG, _PYDICOM_OPENJPEG),
+DECODERS: Mapping[str, Decoder] = {
+    RLELossless: _PACKBITS,
+    JPEGBaseline8Bit: _TURBO,
+    JPEGExtended12Bit: _TURBO,
+    JPEGLossless: _TURBO,
+    JPEGLosslessSV1: _TURBO,
+    JPEGLSLossless: _CHARLS,
+    JPEGLSNearLossless: _CHARLS,
+    JPEG2000Lossless: _OPENJPEG,
+    JPEG2000: _OPENJPEG,
+    HTJ2KLossless: _OPENJPH,
+    HTJ2KLosslessRPCL: _OPENJPH,
+    HTJ2K: _OPENJPH,
 }

@@ -15,6 +15,7 @@ from mammo_ray.schema import RejectionReason
 
 _RLE_HEADER = 64  # bytes
 _END = b"\xff\xd9"  # EOI of JPEG and JPEG-LS, EOC of JPEG 2000
+_TILE_PART = b"\xff\x90"  # SOT
 _BOX_SIGNATURE = b"\x00\x00\x00\x0cjP  "
 # SOF0 to SOF15 without DHT, JPG and DAC (ITU-T T.81 table B.1), and SOF55 of JPEG-LS (T.87).
 _FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
@@ -110,6 +111,42 @@ def read_jpeg_2000(frame: bytes) -> Codestream:
         precision=(depth & 0x7F) + 1,
         signed=bool(depth & 0x80),
     )
+
+
+def check_tile_parts(frame: bytes) -> None:
+    """Walk the tile-parts of a JPEG 2000 codestream (ITU-T T.800 A.4.2).
+
+    OpenJPEG decodes what a shortened codestream still has. But each tile-part says how long it is,
+    so that they must lead from one to the next, through every tile, to the end marker.
+
+    Raises:
+        ImageRejected: they do not, or a tile is missing.
+    """
+    size = len(frame)
+    right, bottom, _, _, width, height, left, top = struct.unpack_from(">8L", frame, 8)
+    if not width or not height or right <= left or bottom <= top:
+        raise _mismatch(f"JPEG 2000 tiles of {height} x {width}")
+    expected = -(-(right - left) // width) * -(-(bottom - top) // height)
+    offset, tiles = 2, set()
+    while frame[offset : offset + 2] not in (_TILE_PART, _END) and offset + 4 <= size:
+        offset += 2 + int(struct.unpack_from(">H", frame, offset + 2)[0])  # the main header
+    while frame[offset : offset + 2] == _TILE_PART and offset + 12 <= size:
+        tile, length = struct.unpack_from(">HL", frame, offset + 4)
+        tiles.add(tile)
+        # 0: up to the end marker, which stands before any padding.
+        offset = offset + length if length else len(frame.rstrip(b"\x00\xff")) - len(_END)
+        if 0 < length < 14:
+            raise _mismatch(f"a JPEG 2000 tile-part has {length} bytes")
+    if frame[offset : offset + 2] != _END:
+        raise ImageRejected(
+            RejectionReason.PIXEL_DATA_TRUNCATED,
+            f"the JPEG 2000 tile-parts lead to byte {offset} of {size}, which is not ffd9 (EOC)",
+        )
+    if len(tiles) != expected:
+        raise ImageRejected(
+            RejectionReason.PIXEL_DATA_TRUNCATED,
+            f"the JPEG 2000 codestream has {len(tiles)} tiles, expected {expected}",
+        )
 
 
 def check_rle(frame: bytes, pixel_format: PixelFormat) -> None:

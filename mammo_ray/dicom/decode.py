@@ -1,6 +1,7 @@
 """Stored pixels of one image from the bytes of its file; a rejection with a reason otherwise."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -48,12 +49,16 @@ class DecodedImage:
         stored: (rows, columns), uint8, uint16, int8 or int16: stored values, unused bits removed.
         decoder: name of the decoder that gave the pixels.
         grayscale: what turns stored values into gray levels.
+        chest_wall: side of the picture, L or R, where the header puts it; None if it does not.
+        sop_uid: SOP Instance UID (0008,0018) of the file, None where it has none.
         notes: oddities that were accepted.
     """
 
     stored: NDArray[np.integer]
     decoder: str
     grayscale: GrayscaleFacts
+    chest_wall: Literal["L", "R"] | None
+    sop_uid: str | None
     notes: tuple[str, ...]
 
 
@@ -85,7 +90,19 @@ def decode_image(content: bytes, config: DecodeConfig) -> DecodedImage:
     else:
         notes.append(f"colour ({pixel_format.photometric}) was turned to gray")
         grayscale = plain_facts(pixel_format)
-    return DecodedImage(stored, decoder, grayscale, (*notes, *elements.notes))
+    chest_wall = _chest_wall(elements)
+    sop_uid = elements.text("SOPInstanceUID")
+    return DecodedImage(stored, decoder, grayscale, chest_wall, sop_uid, (*notes, *elements.notes))
+
+
+def _chest_wall(elements: Elements) -> Literal["L", "R"] | None:
+    """Where Patient Orientation (0020,0020) puts the chest wall (PS3.3 C.7.6.1.1.1).
+
+    Its first value is the way along a row to the right: towards anterior, the nipple, or posterior.
+    """
+    towards_right = next(iter(elements.texts("PatientOrientation")), "")[:1]
+    sides: dict[str, Literal["L", "R"]] = {"A": "L", "P": "R"}
+    return sides.get(towards_right)
 
 
 def _decode(header: ParsedHeader, pixel_format: PixelFormat) -> tuple[Samples, str, int, list[str]]:
@@ -100,9 +117,10 @@ def _decode(header: ParsedHeader, pixel_format: PixelFormat) -> tuple[Samples, s
             f"TransferSyntaxUID (0002,0010) is {syntax[:64]!r}, for which there is no decoder",
         )
     frame, notes = _checked_frame(encapsulated_frame(header), pixel_format)
-    samples, decoder, failures = _first_that_works(DECODERS[syntax], frame)
+    decoder = DECODERS[syntax]
+    samples = _decoded(decoder, frame)
     precision = frame.codestream.precision if frame.codestream else 0
-    return samples, decoder, precision, [*notes, *failures]
+    return samples, decoder.name, precision, notes
 
 
 def _checked_frame(content: bytes, pixel_format: PixelFormat) -> tuple[Frame, list[str]]:
@@ -121,24 +139,23 @@ def _checked_frame(content: bytes, pixel_format: PixelFormat) -> tuple[Frame, li
         codestreams.check_rle(content, pixel_format)
     if codestream is not None:
         notes += codestreams.check(codestream, content, pixel_format)
+    if syntax in JPEG_2000:
+        codestreams.check_tile_parts(content)
     return Frame(content, pixel_format, codestream), notes
 
 
-def _first_that_works(
-    decoders: tuple[Decoder, ...], frame: Frame
-) -> tuple[Samples, str, list[str]]:
-    """Samples of the first decoder whose answer has the right shape and type."""
-    failures: list[str] = []
-    for decoder in decoders:
-        try:
-            samples = decoder.decode(frame)
-            _check_samples(samples, frame.pixel_format)
-        except CODEC_ERRORS as error:
-            message = " ".join(str(error).split())[:120]
-            failures.append(f"{decoder.name} failed: {type(error).__name__}: {message}")
-        else:
-            return samples, decoder.name, failures
-    raise ImageRejected(RejectionReason.DECODE_FAILED, "; ".join(failures))
+def _decoded(decoder: Decoder, frame: Frame) -> Samples:
+    """Samples of the right shape and type."""
+    try:
+        samples = decoder.decode(frame)
+        _check_samples(samples, frame.pixel_format)
+    except CODEC_ERRORS as error:
+        message = " ".join(str(error).split())[:120]
+        raise ImageRejected(
+            RejectionReason.DECODE_FAILED,
+            f"{decoder.name} failed: {type(error).__name__}: {message}",
+        ) from error
+    return samples
 
 
 def _check_samples(samples: Samples, pixel_format: PixelFormat) -> None:

@@ -148,9 +148,11 @@ def _padding(elements: Elements, pixel_format: PixelFormat) -> tuple[int, int] |
         return None
     limit = elements.integer("PixelPaddingRangeLimit")
     ends = [value, value if limit is None else limit]
-    if pixel_format.signed:  # written as unsigned by some
-        half = 1 << (pixel_format.bits_allocated - 1)
-        ends = [end - 2 * half if end >= half else end for end in ends]
+    # Some write it in the other sign than the pixels; the bits are the same.
+    every_bit = (1 << pixel_format.bits_allocated) - 1
+    ends = [end & every_bit for end in ends]
+    if pixel_format.signed:
+        ends = [end - every_bit - 1 if end > every_bit // 2 else end for end in ends]
     return min(ends), max(ends)
 
 

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from mammo_ray.config import load_config
+from mammo_ray.config import Config
 from mammo_ray.datasets.phantom_archive import write_phantom_archive
 from mammo_ray.distributed.evaluate import evaluate_model
 from mammo_ray.distributed.ingest import prepare_archive
@@ -13,11 +13,12 @@ from mammo_ray.distributed.session import ray_session
 from mammo_ray.distributed.train import train_model
 from mammo_ray.errors import InputError
 from mammo_ray.reports.page import write_report
+from mammo_ray.run_record import RunRecord
 
 _log = logging.getLogger(__name__)
 
 
-def run_demo(out: str, women: int, seed: int, address: str | None = None) -> str:
+def run_demo(out: str, women: int, seed: int, config: Config, address: str | None = None) -> str:
     """Phantom archive, manifest, preparation, training, scores, evaluation and report, below `out`.
 
     Returns:
@@ -29,10 +30,14 @@ def run_demo(out: str, women: int, seed: int, address: str | None = None) -> str
     folder = Path(out)
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{out} is not empty: remove it, or give another --out")
-    archive, config = str(folder / "archive"), load_config("demo")
+    archive = str(folder / "archive")
+    record = RunRecord("demo", config)
     where = {n: str(folder / n) for n in ("manifest", "prepared", "model", "scores", "evaluation")}
     _say("1 of 7: a phantom archive of %d women", women)
-    write_phantom_archive(Path(archive), women, seed)
+    phantom = config.phantom
+    summary = write_phantom_archive(
+        Path(archive), women, seed, phantom.cancer_share, phantom.processes
+    )
     _say("2 of 7: the manifest, from headers")
     build_manifest(archive, str(Path(archive, "outcomes.csv")), config, where["manifest"])
     with ray_session(address):
@@ -45,7 +50,10 @@ def run_demo(out: str, women: int, seed: int, address: str | None = None) -> str
         _say("6 of 7: evaluation on women never trained on")
         evaluate_model(where["scores"], where["model"], config, where["evaluation"])
     _say("7 of 7: the report")
-    return write_report(out)
+    page = write_report(out, config.report)
+    record.counts = {"images": summary.images, "women": summary.women}
+    record.write(out)
+    return page
 
 
 def _say(message: str, *values: object) -> None:

@@ -31,7 +31,8 @@ def prepare_environment(address: str | None) -> None:
         os.environ.setdefault(name, value)
     # Ray reads its mode once, when it is imported.
     early = "ray" not in sys.modules
-    if early and is_local(address) and "RAY_AUTH_MODE" not in os.environ and not _has_token():
+    wanted = os.environ.get("RAY_AUTH_MODE", "token") == "token"
+    if early and wanted and is_local(address) and not _has_token():
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 

@@ -15,7 +15,7 @@ from mammo_ray import run_record, storage
 from mammo_ray.config import Config
 from mammo_ray.distributed.pipeline import operator_names, process_facts, run_name
 from mammo_ray.distributed.session import ray_session
-from mammo_ray.errors import BundleError, InputError
+from mammo_ray.errors import BundleError, IncompleteResult, InputError
 from mammo_ray.evaluation.metrics import evaluate_scores
 from mammo_ray.models.bundle import Bundle, read_bundle
 from mammo_ray.prepared import read_labels, read_pixels
@@ -58,6 +58,7 @@ def evaluate_model(
         BundleError: scores of another model, or images prepared in another way.
     """
     record = RunRecord("evaluate", config)
+    run_record.claim_folder(out, "evaluate")
     model = read_bundle(bundle)
     stage = run_record.read_run(source)["command"]
     run_record.require_success(source)
@@ -71,7 +72,7 @@ def evaluate_model(
     if held_out.frame["cancer"].notna().sum() == 0:
         raise InputError(
             f"{source} holds no labelled, scored image of a woman that the model was not trained "
-            f"on ({held_out.counts})"
+            f"on ({held_out.counts}); labels come with `mammo manifest --outcomes`"
         )
     evaluation = {
         **evaluate_scores(held_out.frame, config.evaluate),
@@ -82,6 +83,7 @@ def evaluate_model(
     record.counts = held_out.counts
     record.inputs = {"model": model.digest, "stage": stage}
     record.details = {"summary": evaluation["summary"]}
+    storage.delete(storage.join(out, "_SUCCESS"))
     storage.write_text(
         storage.join(out, "evaluation.json"), json.dumps(evaluation, indent=1, allow_nan=False)
     )
@@ -190,6 +192,12 @@ def _scores_of(folder: str, model: Bundle) -> pd.DataFrame:
     digests = set(table.column("model_digest").unique().to_pylist())
     if digests != {model.digest}:
         raise BundleError(f"{folder} was scored by model {sorted(digests)}, not by {model.digest}")
+    planned = run_record.require_success(folder)["planned"]
+    if table.num_rows != planned:
+        raise IncompleteResult(
+            f"{folder} holds {table.num_rows} images, its _SUCCESS says {planned}; "
+            "start its command again to finish it"
+        )
     frame: pd.DataFrame = table.to_pandas()
     return frame
 

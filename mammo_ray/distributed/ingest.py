@@ -42,6 +42,7 @@ def prepare_archive(
         PlanMismatch: `out` was planned from another manifest or configuration.
     """
     record = RunRecord("prepare", config)
+    run_record.claim_folder(out, "prepare")
     uri, folder = locate_manifest(manifest)
     rows = storage.read_table(uri, columns=["image_id", "bytes"])
     if rows.num_rows == 0:

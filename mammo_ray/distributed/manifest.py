@@ -1,5 +1,6 @@
 """The manifest of an archive: one listing, headers read here or by Ray Data where they are many."""
 
+import hashlib
 import logging
 from functools import partial
 
@@ -10,8 +11,8 @@ from mammo_ray.config import Config
 from mammo_ray.datasets.archive import Manifest, finish_manifest, read_files
 from mammo_ray.datasets.outcomes import read_outcomes
 from mammo_ray.distributed.session import ray_session
-from mammo_ray.errors import InputError
-from mammo_ray.identifiers import hash_key, is_keyed
+from mammo_ray.errors import InputError, PlanMismatch
+from mammo_ray.identifiers import hash_key, is_keyed, keyed_id
 from mammo_ray.run_record import RunRecord, judge_share
 from mammo_ray.storage import StoredFile
 
@@ -43,6 +44,7 @@ def build_manifest(
         InputError: a missing root, an empty one, or an outcomes table that is not valid.
     """
     record = RunRecord("manifest", config)
+    run_record.claim_folder(out, "manifest")
     labels = read_outcomes(outcomes) if outcomes else None
     files = storage.list_files(root)
     if not files:
@@ -59,9 +61,16 @@ def build_manifest(
         "labels_withheld": label_counts.withheld,
     }
     record.details = {"ids": "keyed" if is_keyed(key) else "unkeyed"}
-    record.inputs = {"outcomes_level": str(labels.level) if labels else "none"}
+    if labels and manifest.rows.num_rows and label_counts.unmatched == len(labels.frame):
+        raise InputError(
+            f"none of the {len(labels.frame)} outcomes speaks of an image of this archive"
+        )
+    record.inputs = {
+        "outcomes_level": str(labels.level) if labels else "none",
+        "source": _source_digest(root, files, config, key),
+    }
     code = judge_share(manifest.rejections.num_rows, _images(manifest), config.data)
-    _write(manifest, record, out, code)
+    _write(manifest, record, root, out, code)
     return record, code
 
 
@@ -89,6 +98,30 @@ def manifest_digest(uri: str) -> str:
         raise InputError(f"{uri} is not a manifest of mammo-ray") from error
 
 
+def require_same_source(folder: str, root: str, config: Config) -> None:
+    """Refuse a manifest that was made of another archive, or of this one when it held other files.
+
+    Raises:
+        PlanMismatch: with the number of files now.
+    """
+    files = storage.list_files(root)
+    standing = run_record.read_run(folder)["inputs"].get("source")
+    if standing != _source_digest(root, files, config, hash_key()):
+        raise PlanMismatch(
+            f"{folder} was made of other files than the {len(files)} that the archive holds now: "
+            "give another --out, or remove the folder"
+        )
+
+
+def _source_digest(root: str, files: list[StoredFile], config: Config, key: str) -> str:
+    """Digest of where an archive lies, what it is called, and of every name and size in it."""
+    listing = hashlib.sha256()
+    for file in files:
+        listing.update(f"{file.relative_path}\x1f{file.bytes}\x1e".encode())
+    parts = (root, config.data.dataset, str(len(files)), listing.hexdigest())
+    return keyed_id("source", key, *parts)
+
+
 def _counts(manifest: Manifest) -> dict[str, int]:
     patients = manifest.rows.column("patient_id").unique().drop_null()
     positive = pa.compute.sum(manifest.rows.column("cancer")).as_py() or 0
@@ -106,12 +139,16 @@ def _images(manifest: Manifest) -> int:
     return int(manifest.rows.num_rows + manifest.rejections.num_rows)
 
 
-def _write(manifest: Manifest, record: RunRecord, out: str, code: int) -> None:
+def _write(manifest: Manifest, record: RunRecord, root: str, out: str, code: int) -> None:
     """Put the three tables, the record and the mark, the mark last."""
     storage.delete(storage.join(out, "_SUCCESS"))
     digest = storage.table_digest(manifest.rows)
     rows = manifest.rows.replace_schema_metadata(
-        {**(manifest.rows.schema.metadata or {}), b"manifest_digest": digest.encode()}
+        {
+            **(manifest.rows.schema.metadata or {}),
+            b"manifest_digest": digest.encode(),
+            b"root": root.encode(),
+        }
     )
     storage.write_table(storage.join(out, "manifest.parquet"), rows, row_group_size=_ROWS_PER_GROUP)
     storage.write_table(storage.join(out, "exclusions.parquet"), manifest.exclusions)

@@ -81,16 +81,21 @@ def run_shards(job: ShardJob) -> dict[str, Any]:
         MammoError: what made a shard fail, storage above all.
     """
     said: dict[str, Any] = {"runs": [], "operators": [], "worker_ids": [], "shards_done_now": 0}
+    if _missing(job):
+        storage.delete(storage.join(job.folder, "_SUCCESS"))
     for attempt in range(_ROUNDS):
-        missing = sorted(set(range(len(job.plan.shards))) - finished_shards(job.folder))
+        missing = _missing(job)
         if not missing:
             return said
         # The last round may not pass over an error: what still fails is said, with its cause.
         _run_round(job, missing, said, last=attempt == _ROUNDS - 1)
-    missing = sorted(set(range(len(job.plan.shards))) - finished_shards(job.folder))
-    if missing:
+    if missing := _missing(job):
         raise LostWork(f"{len(missing)} of {len(job.plan.shards)} parts did not arrive")
     return said
+
+
+def _missing(job: ShardJob) -> list[int]:
+    return sorted(set(range(len(job.plan.shards))) - finished_shards(job.folder))
 
 
 def _run_round(job: ShardJob, shards: list[int], said: dict[str, Any], *, last: bool) -> None:

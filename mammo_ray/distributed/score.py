@@ -10,7 +10,12 @@ import pyarrow.dataset as pads
 from mammo_ray import run_record, storage
 from mammo_ray.config import Config
 from mammo_ray.distributed.ingest import before, close_run
-from mammo_ray.distributed.manifest import build_manifest, locate_manifest, manifest_digest
+from mammo_ray.distributed.manifest import (
+    build_manifest,
+    locate_manifest,
+    manifest_digest,
+    require_same_source,
+)
 from mammo_ray.distributed.pipeline import (
     PredictStage,
     ShardJob,
@@ -20,7 +25,7 @@ from mammo_ray.distributed.pipeline import (
 )
 from mammo_ray.distributed.session import cluster_cpus, ray_session
 from mammo_ray.distributed.shards import Plan, cut_shards, open_plan, run_digest, settle
-from mammo_ray.errors import InputError
+from mammo_ray.errors import BundleError, InputError
 from mammo_ray.identifiers import hash_key, is_keyed
 from mammo_ray.models.bundle import Bundle, read_bundle
 from mammo_ray.run_record import RunRecord
@@ -42,8 +47,13 @@ _JUDGED = [
 class PredictActor:
     """One model replica in Ray Data: loads once, then turns prepared shards into scored ones."""
 
-    def __init__(self, bundle: str, batch_size: int) -> None:
+    def __init__(self, bundle: str, batch_size: int, digest: str) -> None:
         self._classifier = Classifier(bundle, batch_size)
+        if self._classifier.digest != digest:
+            raise BundleError(
+                f"the model bundle was replaced during the run: planned {digest}, "
+                f"found {self._classifier.digest}"
+            )
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """The scored rows of one prepared shard."""
@@ -71,11 +81,12 @@ def score_archive(
         PlanMismatch: `out` was planned from another manifest, configuration or model.
     """
     record = RunRecord("score", config)
+    run_record.claim_folder(out, "score")
     model = read_bundle(bundle)
     model.require_preprocess_digest(config.preprocess_digest())
     uri, manifest_folder = _manifest_of(source, config, out, address)
     rows = storage.read_table(uri, columns=["image_id", "bytes"])
-    if rows.num_rows == 0:
+    if rows.num_rows == 0 and before(manifest_folder).rejected == 0:
         raise InputError(f"{uri} has no rows: there is nothing to score")
     digests = {
         "manifest": manifest_digest(uri),
@@ -89,7 +100,7 @@ def score_archive(
         plan = open_plan(out, standing)
         predict = PredictStage(
             PredictActor,
-            {"bundle": bundle, "batch_size": plan.batch_size},
+            {"bundle": bundle, "batch_size": plan.batch_size, "digest": model.digest},
             config.score.predictors,
             config.score.predictor_cpus,
             config.score.predictor_gpus,
@@ -101,7 +112,7 @@ def score_archive(
         record.ray = {**process_facts(), **said}
     facts = settle(out, plan)
     rejected = sum(part.rejected for part in facts)
-    judgement = _judge(out, manifest_folder, model, config)
+    judgement = _judge(out, plan, manifest_folder, model, config)
     record.counts = {
         "planned": plan.images,
         "done": plan.images - rejected,
@@ -125,18 +136,25 @@ def _manifest_of(source: str, config: Config, out: str, address: str | None) -> 
         return locate_manifest(source)
     folder = storage.join(out, "manifest")
     if storage.exists(storage.join(folder, "_SUCCESS")):
-        said = run_record.read_run(folder)
-        _log.info("the manifest of %s is used again", said["started"])
+        require_same_source(folder, source, config)
+        _log.info("the manifest of %s is used again", run_record.read_run(folder)["started"])
     else:
         build_manifest(source, None, config, folder, address)
     return locate_manifest(folder)
 
 
-def _judge(out: str, manifest_folder: str, model: Bundle, config: Config) -> Judgement:
-    """Breast and exam tables and the worklist, from all parts."""
+def _read_scores(out: str, plan: Plan) -> pa.Table:
+    """What judging exams needs of every image of the plan."""
+    if not plan.shards:  # every file was rejected before: exams are judged all the same
+        return SCORED_IMAGES.empty_table().select(_JUDGED)
     filesystem, path = storage.filesystem_of(storage.join(out, "images"))
     parts = pads.dataset(path, format="parquet", filesystem=filesystem, schema=SCORED_IMAGES)
-    images = parts.to_table(columns=_JUDGED).to_pandas()
+    return parts.to_table(columns=_JUDGED)
+
+
+def _judge(out: str, plan: Plan, manifest_folder: str, model: Bundle, config: Config) -> Judgement:
+    """Breast and exam tables and the worklist, from all parts."""
+    images = _read_scores(out, plan).to_pandas()
     rejections = storage.read_table(storage.join(manifest_folder, "rejections.parquet")).to_pandas()
     scope = Scope(frozenset(model.facts.validated.image_kinds), model.facts.validated.implants)
     protocol = Protocol(config.score.protocol)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,7 +14,8 @@ from mammo_ray.errors import UsageError
 _log = logging.getLogger(__name__)
 
 # They narrate every run on the console; the same lines stand in Ray's own log files.
-_CHATTY = ("ray.data", "ray.train")
+_ANSWER_SECONDS = 10.0
+_CHATTY = ("ray.data", "ray.train", "ray._private.worker")
 
 
 @contextmanager
@@ -51,6 +53,7 @@ def _connect(address: str | None) -> None:
         )
         return
     target = address or os.environ["RAY_ADDRESS"]
+    _require_answer(target)
     try:
         ray.init(address=target, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
@@ -60,6 +63,23 @@ def _connect(address: str | None) -> None:
             "this cluster runs without token authentication: whoever reaches its dashboard or "
             "ports can run code on it; start it with RAY_AUTH_MODE=token"
         )
+
+
+def _require_answer(target: str) -> None:
+    """Refuse an address where nothing listens; Ray itself would try for minutes.
+
+    Raises:
+        UsageError: the address has no port, or nothing answers there.
+    """
+    if target == "auto":
+        return
+    host, _, port = target.rpartition("//")[2].partition("/")[0].rpartition(":")
+    if not host or not port.isdigit():
+        raise UsageError(f"--address {target!r} must look like host:port")
+    try:
+        socket.create_connection((host, int(port)), timeout=_ANSWER_SECONDS).close()
+    except OSError as error:
+        raise UsageError(f"no Ray cluster answers at {target}: {error.strerror}") from error
 
 
 def cluster_cpus() -> int:

@@ -7,6 +7,7 @@ a retry or a second start can neither lose nor duplicate a row.
 
 import json
 import math
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
@@ -25,6 +26,8 @@ _SHARDS_PER_CPU = 8
 _MOST_IMAGES = 600
 _MOST_PART_BYTES = 256 * 2**20
 _FOOTER_READERS = 16
+_PART_NAME = re.compile(r"part-(\d{5,})\.parquet")
+_LEFTOVER = re.compile(r"\.part-\d{5,}\.parquet\.[0-9a-f]{32}\.tmp")
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,11 @@ class Plan:
     def images(self) -> int:
         """How many images are planned."""
         return sum(len(shard) for shard in self.shards)
+
+    @property
+    def image_ids(self) -> list[str]:
+        """Every planned image, sorted."""
+        return sorted(image for shard in self.shards for image in shard)
 
     @property
     def digest(self) -> str:
@@ -97,18 +105,16 @@ def open_plan(folder: str, plan: Plan) -> Plan:
     """The plan of a folder: the one that stands there when its digests agree, else this one.
 
     Raises:
-        PlanMismatch: the folder was planned from other inputs; the differences are named.
+        PlanMismatch: the folder was planned from other inputs, or plans other images than the
+            manifest has; the differences are named.
+        InputError: its `plan.json` cannot be read.
     """
     uri = storage.join(folder, "plan.json")
     try:
-        tree = json.loads(storage.read_bytes(uri))
+        standing = _parse_plan(storage.read_bytes(uri), uri)
     except FileNotFoundError:
         storage.write_text(uri, json.dumps(asdict(plan), indent=0) + "\n")
         return plan
-    except json.JSONDecodeError as error:
-        raise InputError(f"{uri} is not JSON: {error}") from error
-    tree["shards"] = tuple(tuple(shard) for shard in tree["shards"])
-    standing = Plan(**tree)
     differences = [
         f"{name} was {standing.digests.get(name)}, is {plan.digests.get(name)}"
         for name in sorted({*standing.digests, *plan.digests})
@@ -116,12 +122,28 @@ def open_plan(folder: str, plan: Plan) -> Plan:
     ]
     if standing.stage != plan.stage:
         differences.append(f"stage was {standing.stage}, is {plan.stage}")
+    if not differences and standing.image_ids != plan.image_ids:
+        differences.append(f"it plans {standing.images} images, the manifest has {plan.images}")
     if differences:
         raise PlanMismatch(
             f"{folder} holds a run over other inputs ({'; '.join(differences)}): "
             "give another --out, or remove the folder"
         )
     return standing
+
+
+def _parse_plan(content: bytes, uri: str) -> Plan:
+    """A plan from its file.
+
+    Raises:
+        InputError: not a plan of this version.
+    """
+    try:
+        tree = json.loads(content)
+        tree["shards"] = tuple(tuple(shard) for shard in tree["shards"])
+        return Plan(**tree)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{uri} is not a plan of mammo-ray: {error}") from error
 
 
 def part_uri(folder: str, shard: int) -> str:
@@ -148,12 +170,8 @@ def finished_shards(folder: str) -> set[int]:
         files = storage.list_files(storage.join(folder, "images"))
     except InputError:
         return set()
-    names = (file.relative_path for file in files)
-    return {
-        int(name.removeprefix("part-").removesuffix(".parquet"))
-        for name in names
-        if name.startswith("part-") and name.endswith(".parquet")
-    }
+    names = (_PART_NAME.fullmatch(file.relative_path) for file in files)
+    return {int(name[1]) for name in names if name}
 
 
 def read_part_facts(folder: str, shard: int) -> PartFacts:
@@ -175,20 +193,53 @@ def read_part_facts(folder: str, shard: int) -> PartFacts:
 def settle(folder: str, plan: Plan) -> list[PartFacts]:
     """Check every part against the plan and merge the rejections into one table.
 
+    A shard whose rejections are gone is taken back, so that the next start does it again.
+
     Raises:
-        LostWork: a part is missing, belongs to another plan, or holds another number of rows.
+        LostWork: a part is missing, belongs to another plan, or holds another number of rows;
+            or something that is no part of the plan lies among the parts.
     """
+    _require_only_parts(folder, plan)
     with ThreadPoolExecutor(_FOOTER_READERS) as readers:
         facts = list(readers.map(lambda k: read_part_facts(folder, k), range(len(plan.shards))))
     for shard, ids in zip(facts, plan.shards, strict=True):
         if shard.plan_digest != plan.digest or shard.planned != len(ids):
             raise LostWork(f"part {shard.shard} belongs to another plan than {plan.digest}")
-    tables = [storage.read_table(rejections_uri(folder, f.shard)) for f in facts if f.rejected]
+    with_rejections = [f.shard for f in facts if f.rejected]
+    _take_back(
+        [k for k in with_rejections if not storage.exists(rejections_uri(folder, k))], folder
+    )
+    tables = [storage.read_table(rejections_uri(folder, k)) for k in with_rejections]
     merged = pa.concat_tables([REJECTIONS.empty_table(), *tables])
     if merged.num_rows != sum(f.rejected for f in facts):
         raise LostWork("the rejection rows do not add up to what the parts say")
     storage.write_table(storage.join(folder, "rejections.parquet"), merged)
     return facts
+
+
+def _require_only_parts(folder: str, plan: Plan) -> None:
+    """Nothing but the plan's parts may lie in `images`; leftovers of killed writers are removed."""
+    if not plan.shards:
+        return
+    expected = {part_uri(folder, k) for k in range(len(plan.shards))}
+    extra = [f for f in storage.list_files(storage.join(folder, "images")) if f.uri not in expected]
+    for file in extra:
+        if not _LEFTOVER.fullmatch(file.relative_path):
+            raise LostWork(
+                f"{folder}/images holds {file.relative_path}, which is no part of the plan: "
+                "readers would take it for one; remove it"
+            )
+        storage.delete(file.uri)
+
+
+def _take_back(shards: list[int], folder: str) -> None:
+    for shard in shards:
+        storage.delete(part_uri(folder, shard))
+    if shards:
+        raise LostWork(
+            f"the rejections of {len(shards)} shards were gone; start the command again to "
+            "do these shards again"
+        )
 
 
 def run_digest(facts: list[PartFacts]) -> str:

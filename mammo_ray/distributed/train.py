@@ -60,11 +60,14 @@ def train_model(
         InputError: no finished prepared folder, no labels, or too few women for a split.
         PatientLeak: a given split would share a woman.
     """
+    run_record.claim_folder(out, "train")
     effective, differences = _effective_config(prepared, config)
     record = RunRecord("train", effective)
     frame, left_out = _training_frame(prepared)
     frame["split"] = _sides(frame, effective, split)
     require_no_leak(frame, "split")
+    _require_both_classes(frame)
+    storage.delete(storage.join(out, "_SUCCESS"))
     with ray_session(address):
         result, ray_facts = _fit_on_ray(prepared, frame, effective, out)
         record.ray = {**process_facts(), **ray_facts}
@@ -134,6 +137,17 @@ def _sides(frame: pd.DataFrame, config: Config, split: str | None) -> pd.Series:
     return frame["image_id"].map(given)
 
 
+def _require_both_classes(frame: pd.DataFrame) -> None:
+    """Nothing is learnt or chosen on a side with one class only: say so before Ray starts."""
+    for side in (TRAIN, VALID):
+        labels = frame.loc[frame["split"] == side, "cancer"]
+        if labels.nunique() < 2:
+            raise InputError(
+                f"side {side} has {len(labels)} images, {int(labels.sum())} of them with cancer: "
+                "both classes are needed"
+            )
+
+
 def _fit_on_ray(
     prepared: str, frame: pd.DataFrame, config: Config, out: str
 ) -> tuple[tuple[bytes, dict[str, Any]], dict[str, Any]]:
@@ -159,15 +173,16 @@ def _fit_on_ray(
         ),
     )
     try:
-        result = trainer.fit()
+        checkpoint = trainer.fit().checkpoint
+        if checkpoint is None:
+            raise MammoError("the training worker ended without a model")
+        with checkpoint.as_directory() as folder:
+            model_file = Path(folder, _MODEL_FILE).read_bytes()
+            fitted = json.loads(Path(folder, _FACTS_FILE).read_text(encoding="utf-8"))
     except ray.train.TrainingFailedError as error:
         raise _cause(error) from error
-    if result.checkpoint is None:
-        raise MammoError("the training worker ended without a model")
-    with result.checkpoint.as_directory() as folder:
-        model_file = Path(folder, _MODEL_FILE).read_bytes()
-        fitted = json.loads(Path(folder, _FACTS_FILE).read_text(encoding="utf-8"))
-    storage.delete_folder(working)
+    finally:
+        storage.delete_folder(working)
     ray_facts = {
         "runs": [fitted.pop("experiment")],
         "worker_ids": [fitted.pop("worker_id")],
@@ -222,11 +237,17 @@ def _bundle_facts(
     levels = sorted(set(frame["label_level"].dropna()))
     if len(levels) != 1:
         raise InputError(f"labels of one level were expected, found {levels}")
+    scope = validated_scope(frame)
+    if not scope.image_kinds:
+        _log.warning(
+            "no kind of image stands among the training and the held-out women alike: the model "
+            "is validated on nothing, and every exam it scores will be out of scope"
+        )
     return BundleFacts(
         inputs=input_facts(size.height, size.width, size.bits),
         label_level=LabelLevel(levels[0]),
         label_sources=tuple(sources),
-        validated=validated_scope(frame),
+        validated=scope,
         preprocess_digest=config.preprocess_digest(),
         manifest_digest=run_record.read_run(prepared)["inputs"]["manifest"],
         metrics=fitted["metrics"],

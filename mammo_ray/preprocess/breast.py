@@ -21,6 +21,7 @@ Side = Literal["L", "R"]
 OVERVIEW = 512  # longest side of the copy that is searched
 _BAND_MEAN = 205.0  # a column of a white wedge is at least so bright
 _BAND_DEVIATION = 20.0  # and at most so uneven; no breast column is both
+_BAND_EDGE, _BAND_FALL = 6, 0.8  # next to it the mean falls to this share within so many pixels
 _WHITE = 230  # gray level of air in an inverted picture, at least
 _SHARE_OF_LEVEL = 0.42  # below 0.40 film fog joins the breast, above 0.45 thin skin is lost
 _CONTRAST = 10  # gray levels between the breast and what is around it, at least
@@ -147,12 +148,24 @@ def _otsu(values: NDArray[np.uint8]) -> float:
 
 
 def _bright_bands(small: NDArray[np.uint8]) -> Mask:
-    """White strips over the whole height or width, beside the film."""
+    """White strips over the whole height or width, beside the film, that end abruptly.
+
+    An implant in a magnified view can be as white from edge to edge, but it is round.
+    """
     bands = np.zeros(small.shape, dtype=bool)
     values = small.astype(np.float32)
     for axis in (0, 1):
-        is_band = (values.mean(axis) >= _BAND_MEAN) & (values.std(axis) <= _BAND_DEVIATION)
-        bands |= np.expand_dims(is_band, axis)
+        profile = values.mean(axis)
+        is_band = (profile >= _BAND_MEAN) & (values.std(axis) <= _BAND_DEVIATION)
+        edges = np.flatnonzero(np.diff(is_band, prepend=False, append=False)).reshape(-1, 2)
+        for start, end in edges:
+            before, after = profile[max(0, start - _BAND_EDGE) : start], profile[end:][:_BAND_EDGE]
+            if all(
+                side.size == 0 or side.min() < _BAND_FALL * _BAND_MEAN for side in (before, after)
+            ):
+                is_abrupt = np.zeros_like(is_band)
+                is_abrupt[start:end] = True
+                bands |= np.expand_dims(is_abrupt, axis)
     return bands
 
 
@@ -166,8 +179,7 @@ def _is_inverted(small: NDArray[np.uint8]) -> bool:
     depth = max(1, round(0.03 * max(small.shape)))
     rows, columns = (slice(depth), slice(-depth, None)), (slice(depth), slice(-depth, None))
     corners = [np.median(small[row, column]) for row in rows for column in columns]
-    white_corners = sum(corner >= _WHITE for corner in corners)
-    return bool(np.median(rim) >= _WHITE) and white_corners >= 3
+    return bool(np.median(rim) >= _WHITE and np.sum(np.array(corners) >= _WHITE) >= 3)
 
 
 def _is_believable(picture: NDArray[np.uint8], mask: Mask) -> bool:

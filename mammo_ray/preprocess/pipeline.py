@@ -39,6 +39,8 @@ class PreparedImage:
         grayscale: modality, VOI and inversion that were used.
         breast_strategy: how the crop was found.
         blank: every stored pixel has one value.
+        sop_uid: SOP Instance UID of the file that was read, None where it has none.
+        file_bytes: size of the file that was read.
         notes: oddities that were accepted.
     """
 
@@ -48,6 +50,8 @@ class PreparedImage:
     grayscale: str
     breast_strategy: str
     blank: bool
+    sop_uid: str | None
+    file_bytes: int
     notes: tuple[str, ...]
 
 
@@ -58,7 +62,8 @@ def prepare_file(
 
     Args:
         uri: the file.
-        laterality: from the manifest; decides the mirroring only where the picture does not.
+        laterality: from the manifest; decides the mirroring only where neither the picture nor
+            Patient Orientation does.
         config: sections `decode` and `preprocess` are used.
         sandbox: where to do the work; None decodes here.
 
@@ -97,7 +102,7 @@ def prepare_image(content: bytes, laterality: str | None, config: Config) -> Pre
     pixels = resize(apply_table(crop(image.stored, box), table), placement)
     if settings.crop.enabled and settings.crop.remove_artefacts:
         pixels = _without_artefacts(pixels, breast, film)
-    flipped, notes = _mirroring(breast.side, laterality, settings.orient.enabled)
+    flipped, notes = _mirroring(breast.side, image.chest_wall, laterality, settings.orient.enabled)
     if flipped:
         pixels = flip(pixels)
     if settings.clahe.enabled:
@@ -111,6 +116,8 @@ def prepare_image(content: bytes, laterality: str | None, config: Config) -> Pre
         grayscale=table.description,
         breast_strategy=breast.strategy if settings.crop.enabled else "none",
         blank=bool(image.stored.min() == image.stored.max()),
+        sop_uid=image.sop_uid,
+        file_bytes=len(content),
         notes=(*image.notes, *notes),
     )
 
@@ -148,18 +155,19 @@ def _without_artefacts(pixels: Gray, breast: Breast, film: Box) -> Gray:
 
 
 def _mirroring(
-    side: Side | None, laterality: str | None, enabled: bool
+    side: Side | None, header_side: Side | None, laterality: str | None, enabled: bool
 ) -> tuple[bool, tuple[str, ...]]:
     """Whether to mirror so that the chest wall is on the left, and a note on a contradiction.
 
-    The picture decides. Where it does not show the chest wall, a right breast is taken to have it
-    on the right, as displayed images do (PS3.3 C.8.11.7.1.3).
+    The picture decides. Where it does not show the chest wall, Patient Orientation does; where that
+    does not either, a right breast is taken to have it on the right, as displayed images do
+    (PS3.3 C.8.11.7.1.3).
     """
     declared = laterality if laterality in (Laterality.LEFT, Laterality.RIGHT) else None
     notes: tuple[str, ...] = ()
     if side is not None and declared is not None and side != declared:
         notes = (f"the chest wall is on the picture's {side} side, the laterality is {declared}",)
-    return enabled and (side or declared) == "R", notes
+    return enabled and (side or header_side or declared) == "R", notes
 
 
 def _geometry(

@@ -17,7 +17,6 @@ from mammo_ray.errors import InputError
 from mammo_ray.reports.runs import Run
 from mammo_ray.schema import PREPARED, SCORED_IMAGES
 
-_PER_GROUP = 4
 _LONGEST_SIDE = 384  # pixels on the page: enough to recognise an image, small enough to mail
 _COLUMNS = ["image_id", "pixels", "height", "width", "dtype"]
 _COLUMNS += ["laterality", "view_position", "cancer"]
@@ -36,7 +35,7 @@ class Example:
     picture: str  # a data: URI
 
 
-def choose_examples(scores: pd.DataFrame, each: int = _PER_GROUP) -> pd.DataFrame:
+def choose_examples(scores: pd.DataFrame, each: int) -> pd.DataFrame:
     """The highest, middle and lowest scores, no image twice, with a column `group`.
 
     Args:
@@ -64,7 +63,7 @@ def read_scores(run: Run) -> pd.DataFrame:
     return frame
 
 
-def read_examples(prepared: Run, scores: pd.DataFrame | None) -> list[Example]:
+def read_examples(prepared: Run, scores: pd.DataFrame | None, each: int) -> list[Example]:
     """The chosen images of a prepared folder; without scores, the first ones by `image_id`.
 
     Raises:
@@ -72,10 +71,10 @@ def read_examples(prepared: Run, scores: pd.DataFrame | None) -> list[Example]:
     """
     parts = _parts(prepared, PREPARED)
     if scores is None:
-        few = parts.head(_PER_GROUP, columns=["image_id"]).to_pandas()
+        few = parts.head(each, columns=["image_id"]).to_pandas()
         chosen = few.assign(score=float("nan"), group="First images")
     else:
-        chosen = choose_examples(scores)
+        chosen = choose_examples(scores, each)
     wanted = pc.field("image_id").isin(pa.array(chosen["image_id"].tolist(), pa.string()))
     # A part holds hundreds of images and a dozen are wanted: small batches keep the rest out.
     table = parts.to_table(

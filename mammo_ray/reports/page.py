@@ -6,6 +6,7 @@ from typing import Any
 import jinja2
 
 from mammo_ray import __version__, storage
+from mammo_ray.config import ReportConfig
 from mammo_ray.reports import examples, figures, tables, words
 from mammo_ray.reports.runs import Run, find_runs, read_json
 
@@ -34,7 +35,7 @@ _EVALUATION_FIGURES = (
 _HEX_DIGEST = re.compile(r"[0-9a-f]{16,128}")
 
 
-def write_report(folder: str) -> str:
+def write_report(folder: str, settings: ReportConfig | None = None) -> str:
     """Write `report.html` into the folder, and give its path.
 
     The page needs nothing but itself: style inline, pictures as data: URIs, no script, no network.
@@ -42,16 +43,17 @@ def write_report(folder: str) -> str:
 
     Args:
         folder: one run folder, or a folder whose subfolders are runs.
+        settings: how much is shown; None: the defaults.
 
     Raises:
         InputError: there is no run, or a file of one cannot be read.
     """
     target = storage.join(folder, "report.html")
-    storage.write_text(target, render_page(find_runs(folder)))
+    storage.write_text(target, render_page(find_runs(folder), settings or ReportConfig()))
     return target
 
 
-def render_page(runs: list[Run]) -> str:
+def render_page(runs: list[Run], settings: ReportConfig) -> str:
     """The page about these runs as HTML text."""
     sums = [line for run in runs for line in words.sums_of(run)]
     evaluation = _evaluation(_latest(runs, "evaluate"))
@@ -60,12 +62,12 @@ def render_page(runs: list[Run]) -> str:
         "warnings": words.warnings_of(runs, sums),
         "summary": words.summary_of(runs, evaluation["sentences"] if evaluation else []),
         "sums": sums,
-        "exams": _exams(_latest(runs, "score")),
-        "rejections": _rejections(runs),
+        "exams": _exams(_latest(runs, "score"), settings.exams),
+        "rejections": _rejections(runs, settings.rejections),
         "exclusions": tables.count_exclusions(_latest(runs, "manifest")),
         "history": _history(_latest(runs, "train")),
         "evaluation": evaluation,
-        "examples": _examples(_latest(runs, "prepare"), _latest(runs, "score")),
+        "examples": _examples(_latest(runs, "prepare"), _latest(runs, "score"), settings.examples),
         "runs": [_facts(run) for run in runs],
     }
     return _environment().get_template("report.html.j2").render(context)
@@ -90,7 +92,7 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _exams(run: Run | None) -> dict[str, Any] | None:
+def _exams(run: Run | None, most: int) -> dict[str, Any] | None:
     """Exams by status, the top of the worklist, and how scores are spread."""
     exams = tables.read_exams(run) if run else None
     if run is None or exams is None:
@@ -100,16 +102,16 @@ def _exams(run: Run | None) -> dict[str, Any] | None:
         "protocol": run.record.get("protocol"),
         "total": len(exams),
         "statuses": tables.count_statuses(exams),
-        "worklist": tables.read_worklist(run, len(exams)),
+        "worklist": tables.read_worklist(run, len(exams), most),
         "histogram": _picture(figures.plot_score_histogram(scores)) if len(scores) else None,
     }
 
 
-def _rejections(runs: list[Run]) -> dict[str, Any]:
+def _rejections(runs: list[Run], most: int) -> dict[str, Any]:
     frame = tables.read_rejections(runs)
     return {
         "reasons": tables.count_rows(frame, ["stage", "reason"]),
-        "rows": tables.first_rows(frame, tables.MOST_REJECTIONS),
+        "rows": tables.first_rows(frame, most),
     }
 
 
@@ -145,7 +147,7 @@ def _evaluation(run: Run | None) -> dict[str, Any] | None:
     }
 
 
-def _examples(prepared: Run | None, scored: Run | None) -> dict[str, Any] | None:
+def _examples(prepared: Run | None, scored: Run | None, each: int) -> dict[str, Any] | None:
     """Example images by group, or why there are none."""
     if prepared is None and scored is None:
         return None
@@ -153,7 +155,7 @@ def _examples(prepared: Run | None, scored: Run | None) -> dict[str, Any] | None
         return {"groups": {}, "why": "No prepared images lie under this folder."}
     scores = examples.read_scores(scored) if scored else None
     groups: dict[str, list[examples.Example]] = {}
-    for example in examples.read_examples(prepared, scores):
+    for example in examples.read_examples(prepared, scores, each):
         groups.setdefault(example.group, []).append(example)
     return {"groups": groups, "why": None if groups else "No image was prepared."}
 

@@ -15,11 +15,9 @@ from mammo_ray import storage
 from mammo_ray.reports.runs import Run
 from mammo_ray.schema import ExamStatus
 
-MOST_REJECTIONS = 200
-MOST_EXAMS = 25
 # Room for far more worklist rows than a page shows.
 _WORKLIST_BYTES = 256 * 1024
-_WORKLIST_COLUMNS = ("rank", "status", "score", "lower_bound", "reasons", "exam_id")
+_WORKLIST_COLUMNS = ("rank", "status", "score", "partial", "reasons", "exam_id")
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ def count_statuses(exams: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def read_worklist(run: Run, exams: int) -> Capped:
+def read_worklist(run: Run, exams: int, most: int) -> Capped:
     """The first rows of the worklist without the columns that name women."""
     try:
         content = storage.read_bytes(run.path("worklist.csv"), 0, _WORKLIST_BYTES)
@@ -103,7 +101,7 @@ def read_worklist(run: Run, exams: int) -> Capped:
     text = io.StringIO(content.decode(errors="replace"), newline="")
     rows: list[dict[str, Any]] = []
     for row in csv.DictReader(text):
-        if len(rows) == MOST_EXAMS or None in row.values():
+        if len(rows) == most or None in row.values():
             break
         rows.append({name: row.get(name, "") for name in _WORKLIST_COLUMNS})
     return Capped(rows, max(exams, len(rows)))

@@ -2,7 +2,7 @@
 
 Scoring fails closed: an image that could not be scored is never a negative. An exam counts as
 `scored` only when every required view has a score and none of its files was rejected; otherwise
-its score, where there is one, is a lower bound.
+its score, where there is one, is partial: what could not be scored may raise or lower it.
 
 - A breast's score is the mean within a view position, then the mean over its view positions.
 - An exam's score is the highest of its breasts.
@@ -73,7 +73,7 @@ def judge_exams(
     exams = _exam_frame(files, exam_ids)
     exams["score"] = breasts.groupby("exam")["score"].max()
     exams["status"] = _statuses(exams, views.whole)
-    exams["lower_bound"] = exams["score"].notna() & (exams["status"] != ExamStatus.SCORED)
+    exams["partial"] = exams["score"].notna() & (exams["status"] != ExamStatus.SCORED)
     reasons = reasons_by_exam(files, views.absent, views.sideless)
     return Judgement(breast_table(breasts, exams), _exam_table(exams, reasons))
 

@@ -16,7 +16,7 @@ def judge_breasts(files: pd.DataFrame, missing: npt.NDArray[np.bool_]) -> pd.Dat
     """One row for every side that an exam has a file of, sorted by exam and side.
 
     Images of unknown side may show different breasts, so they are not averaged: the highest
-    stands for all. A score is a lower bound where a file of the breast gave none, where a view
+    stands for all. A score is partial where a file of the breast gave none, where a view
     that the protocol requires of the breast is missing, or where a file of the exam that gave
     none could belong to any of its breasts.
 
@@ -25,7 +25,7 @@ def judge_breasts(files: pd.DataFrame, missing: npt.NDArray[np.bool_]) -> pd.Dat
         missing: (exam, side, view), required and not satisfied; see `protocol.required_views`.
 
     Returns:
-        Columns `exam`, `side`, `score`, `lower_bound`, `images_planned`, `images_scored`,
+        Columns `exam`, `side`, `score`, `partial`, `images_planned`, `images_scored`,
         `cancer`, and `views_scored`: for each of `ALL_VIEWS`, bit 1 << position.
     """
     breast = (files["exam"] * len(ALL_SIDES) + files["side"]).rename("breast")
@@ -43,7 +43,7 @@ def judge_breasts(files: pd.DataFrame, missing: npt.NDArray[np.bool_]) -> pd.Dat
     breasts["score"] = _combine_views(files, breast, cells)
     bits = cells.groupby("breast")["bit"].sum()
     breasts["views_scored"] = bits.reindex(breasts.index, fill_value=0)
-    breasts["lower_bound"] = breasts["score"].notna() & _is_partial(breasts, files, missing)
+    breasts["partial"] = breasts["score"].notna() & _is_partial(breasts, files, missing)
     return breasts
 
 

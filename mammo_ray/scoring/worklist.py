@@ -17,7 +17,7 @@ _STATUS_ORDER = (
 _TEXT_COLUMNS = ("patient_id", "accession", "study_uid", "study_date", "reasons", "exam_id")
 _COLUMNS = (
     "rank", "patient_id", "accession", "study_uid", "study_date", "status", "score",
-    "lower_bound", "reasons", "exam_id",
+    "partial", "reasons", "exam_id",
 )  # fmt: skip
 
 
@@ -28,9 +28,10 @@ def worklist(exams: pa.Table) -> bytes:
     those without any score first, then by falling partial score, so that an exam of which less
     is known never hides behind one of which more is known. `exam_id` breaks ties.
 
-    `lower_bound` reads `at least` where the score is partial, else it is empty. Scores have six
-    digits. A text that a spreadsheet would run as a formula (it starts with = + - @, tab or
-    carriage return; OWASP, CSV injection) is led by an apostrophe: whoever joins on ids strips it.
+    `partial` reads `partial` where a view that should count gave no score, else it is empty.
+    Scores have six digits. A text that a spreadsheet would run as a formula (it starts with
+    = + - @, tab or carriage return; OWASP, CSV injection) is led by an apostrophe: whoever joins
+    on ids strips it.
 
     Args:
         exams: columns of `schema.EXAMS`.
@@ -42,7 +43,7 @@ def worklist(exams: pa.Table) -> bytes:
         ["place", "score", "exam_id"], ascending=[True, False, True], na_position="first"
     )
     frame["rank"] = np.arange(1, len(frame) + 1)
-    frame["lower_bound"] = np.where(frame["lower_bound"].eq(True), "at least", "")
+    frame["partial"] = np.where(frame["partial"].eq(True), "partial", "")
     for name in _TEXT_COLUMNS:
         frame[name] = _harmless(frame[name])
     text: str = frame[list(_COLUMNS)].to_csv(

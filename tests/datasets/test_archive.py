@@ -1,5 +1,6 @@
 """Every file of an archive is a row, an exclusion or a rejection, and none is lost."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -86,7 +87,15 @@ def test_a_dangling_link_is_a_rejection_not_a_loss(tmp_path: Path) -> None:
     (tmp_path / "gone.dcm").symlink_to(tmp_path / "nowhere")
     manifest = _read(tmp_path)
     assert manifest.seen == 1
-    assert manifest.rejections.num_rows == 1
+    assert _column(manifest.rejections, "reason") == [RejectionReason.UNREADABLE_FILE]
+
+
+def test_a_file_whose_name_is_not_utf8_is_a_rejection_and_the_rest_is_done(tmp_path: Path) -> None:
+    write_exam(tmp_path, 1)
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.dcm")).write_bytes(b"1")
+    manifest = _read(tmp_path)
+    assert manifest.rows.num_rows == 2
+    assert _column(manifest.rejections, "reason") == [RejectionReason.UNREADABLE_FILE]
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,14 @@ def test_several_lesions_of_one_image_are_gathered() -> None:
         ([{"sop_instance_uid": "1", "cancer": "1", "age": "nan"}], "line 2: age is 'nan'"),
         ([{"sop_instance_uid": "1", "cancer": "1", "split": "dev"}], "line 2: split is 'dev'"),
         (
+            [{"patient_id": "W1", "laterality": "left", "cancer": "1"}],
+            "line 2: laterality is 'left'",
+        ),
+        (
+            [{"patient_id": "W1", "cancer": "1", "label_source": "reading"}],
+            "line 2: cancer is given with label_source 'reading'",
+        ),
+        (
             [
                 {"sop_instance_uid": "7", "cancer": "0"},
                 {"sop_instance_uid": "1", "cancer": "0"},
@@ -124,6 +132,39 @@ def test_an_unreadable_file_is_an_input_error(tmp_path: Path, content: bytes | N
         path.write_bytes(content)
     with pytest.raises(InputError, match="outcomes"):
         read_outcomes(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("patient_id,cancer\nW1,1,\n", "line 2: 3 fields, the header has 2"),
+        ("patient_id,cancer\nW1,0\n\nW2\n", "line 4: 1 fields"),
+        ('patient_id,site,cancer\nW1,"a\nb",0\nW2,c,5\n', "line 4: cancer is '5'"),
+        ("patient_id,cancer, cancer\nW1,0,1\n", r"columns \['cancer'\] stand twice"),
+        ('patient_id,cancer\n"W1,0\n', "not CSV"),
+    ],
+)
+def test_a_table_of_uneven_rows_is_refused_with_its_true_line(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    path = tmp_path / "outcomes.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        read_outcomes(str(path))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:
+    path = tmp_path / "outcomes.csv"
+    path.write_text("patient_id,cancer\nW1,1\n", encoding="utf-8-sig")
+    assert read_outcomes(str(path)).frame["cancer"].tolist() == [1]
+
+
+def test_a_reading_may_be_given_where_it_claims_no_outcome() -> None:
+    labelled = _label(
+        {"patient_id": "W1", "cancer": "", "label_source": "reading", "birads": "5"},
+    )
+    assert _cancer(labelled) == [None] * 4
+    assert labelled.rows.column("birads").to_pylist() == ["5", "5", "5", None]
 
 
 def test_the_real_table_labels_every_film(real_archive: Path) -> None:

@@ -201,6 +201,38 @@ def test_padding_of_signed_pixels_is_read_in_either_order(value: int, limit: int
     assert (gray[~padded & (pixels < 0)] > 0).all()
 
 
+@pytest.mark.parametrize(("signed", "vr", "written"), [(False, "SS", -1), (True, "US", 65535)])
+def test_padding_in_the_other_sign_is_the_same_bits(signed: bool, vr: str, written: int) -> None:
+    pixels = gradient(16, signed=signed)
+    pixels[:9] = -1 if signed else 65535
+    content = dicom_file(pixels, EXPLICIT, 16, PixelPaddingValue=7)
+    tag = b"\x28\x00\x20\x01"
+    at = content.index(tag)
+    value = (written & 0xFFFF).to_bytes(2, "little")
+    content = (
+        content[: at + 4] + vr.encode() + content[at + 6 : at + 8] + value + content[at + 10 :]
+    )
+    gray, description = ours(content)
+    assert (gray[:9] == 0).all()
+    assert "black" in description
+
+
+@pytest.mark.parametrize("function", ["LINEAR_EXACT", "SIGMOID"])
+def test_a_window_narrower_than_one_is_for_exact_and_sigmoid_alone(function: str) -> None:
+    table = gray_table(facts(windows=(Window(100, 0.5),), voi_function=function), CONFIG, 8)
+    assert table.table[[99, 101]].tolist() == [0, 255]
+    with pytest.raises(ImageRejected, match="expected more than 0"):
+        gray_table(facts(windows=(Window(100, 0.0),), voi_function=function), CONFIG, 8)
+
+
+def test_a_lut_of_65536_entries_has_0_in_its_descriptor() -> None:
+    item = lut_item(ramp(65536, 16, 2), 0, 16)
+    assert item.LUTDescriptor[0] == 0
+    pixels = gradient(16)
+    gray, _ = ours(dicom_file(pixels, IMPLICIT, 16, VOILUTSequence=sequence(item)))
+    np.testing.assert_array_equal(gray, ramp(65536, 16, 2)[pixels])
+
+
 def test_the_lut_explained_normal_is_taken() -> None:
     luts = sequence(
         lut_item(ramp(4096, 12, 3), 0, 12, "HARDER"), lut_item(ramp(4096, 12), 0, 12, "NORMAL")

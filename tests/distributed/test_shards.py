@@ -1,5 +1,6 @@
 """A plan loses nothing, duplicates nothing, and refuses to be mixed with another."""
 
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,9 +16,10 @@ from mammo_ray.distributed.shards import (
     open_plan,
     part_uri,
     put_part,
+    rejections_uri,
     settle,
 )
-from mammo_ray.errors import LostWork, PlanMismatch
+from mammo_ray.errors import InputError, LostWork, PlanMismatch
 from mammo_ray.schema import REJECTIONS
 
 PLAN = Plan("prepare", {"manifest": "m", "preprocess": "p"}, (("a", "b"), ("c",)))
@@ -69,6 +71,19 @@ def test_a_run_over_other_inputs_is_refused_with_the_difference_named(tmp_path: 
         open_plan(str(tmp_path), other)
 
 
+def test_a_plan_that_lost_images_is_refused(tmp_path: Path) -> None:
+    open_plan(str(tmp_path), Plan("prepare", PLAN.digests, (("a", "b"),)))
+    with pytest.raises(PlanMismatch, match="plans 2 images, the manifest has 3"):
+        open_plan(str(tmp_path), PLAN)
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"shards": 3}', '{"shards": [], "surprise": 1}'])
+def test_a_file_that_is_no_plan_is_an_input_error(tmp_path: Path, content: str) -> None:
+    (tmp_path / "plan.json").write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match="not a plan"):
+        open_plan(str(tmp_path), PLAN)
+
+
 def _put(folder: str, shard: int, plan: Plan = PLAN, rejected: int = 0) -> None:
     ids = plan.shards[shard]
     facts = PartFacts(shard, plan.digest, len(ids), rejected, f"digest-{shard}")
@@ -93,6 +108,29 @@ def test_settling_adds_up_parts_and_merges_rejections(tmp_path: Path) -> None:
     assert [(f.planned, f.rejected) for f in facts] == [(2, 1), (1, 0)]
     merged = storage.read_table(storage.join(folder, "rejections.parquet"))
     assert merged.column("image_id").to_pylist() == ["a"]
+
+
+def test_leftovers_of_killed_writers_are_removed_and_strangers_are_refused(tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    _put(folder, 0)
+    _put(folder, 1)
+    leftover = tmp_path / "images" / f".part-00000.parquet.{'0' * 32}.tmp"
+    leftover.write_bytes(b"half")
+    settle(folder, PLAN)
+    assert not leftover.exists()
+    shutil.copy(part_uri(folder, 0), tmp_path / "images" / "part-00099.parquet")
+    with pytest.raises(LostWork, match="part-00099"):
+        settle(folder, PLAN)
+
+
+def test_a_shard_whose_rejections_are_gone_is_taken_back(tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    _put(folder, 0, rejected=1)
+    _put(folder, 1)
+    storage.delete(rejections_uri(folder, 0))
+    with pytest.raises(LostWork, match="start the command again"):
+        settle(folder, PLAN)
+    assert finished_shards(folder) == {1}
 
 
 def test_a_missing_part_is_lost_work(tmp_path: Path) -> None:

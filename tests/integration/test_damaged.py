@@ -87,4 +87,4 @@ def test_a_blank_image_is_prepared_with_a_flag_and_never_scored(flow: Flow, tmp_
     assert images["score"].isna().to_dict() == {"L": False, "R": True}
     exam = storage.read_table(str(scores / "exams.parquet")).to_pylist()[0]
     assert exam["status"] == "incomplete"
-    assert exam["lower_bound"] is True
+    assert exam["partial"] is True

@@ -12,10 +12,11 @@ from mammo_ray import storage
 from mammo_ray.config import Config, overlay
 from mammo_ray.distributed.evaluate import evaluate_model
 from mammo_ray.distributed.ingest import prepare_archive
-from mammo_ray.distributed.score import score_archive
-from mammo_ray.errors import BundleError, PlanMismatch
+from mammo_ray.distributed.score import PredictActor, score_archive
+from mammo_ray.errors import BundleError, PlanMismatch, UsageError
 from mammo_ray.prepared import content_digest, pixels_of, prepare_table, read_labels, read_pixels
 from mammo_ray.scoring.scorer import Classifier
+from tests.films import film, write_exam, write_film
 from tests.integration.conftest import Flow
 
 
@@ -124,6 +125,46 @@ def test_scoring_with_other_preprocessing_than_the_model_knows_is_refused(
     with pytest.raises(BundleError, match="prepared as"):
         score_archive(flow.manifest, flow.model, other, str(tmp_path / "scores"))
     assert not (tmp_path / "scores").exists()
+
+
+def test_an_archive_that_grew_is_not_scored_into_the_old_folder(
+    flow: Flow, small: Config, tmp_path: Path
+) -> None:
+    archive, out = tmp_path / "archive", str(tmp_path / "scores")
+    write_exam(archive, 1)
+    score_archive(str(archive), flow.model, small, out)
+    assert score_archive(str(archive), flow.model, small, out)[0].ray["shards_done_now"] == 0
+    write_exam(archive, 2)
+    with pytest.raises(PlanMismatch, match="other files than the 4"):
+        score_archive(str(archive), flow.model, small, out)
+
+
+def test_an_archive_of_rejections_alone_still_gets_its_worklist(
+    flow: Flow, small: Config, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive"
+    write_film(archive / "a.dcm", film(None))
+    (archive / "b.dcm").write_bytes(b"")
+    record, code = score_archive(str(archive), flow.model, small, str(tmp_path / "scores"))
+    assert code == 3
+    assert (record.counts["exams"], record.counts["exams_failed"]) == (2, 2)
+    worklist = (tmp_path / "scores" / "worklist.csv").read_text(encoding="utf-8")
+    assert "no-pixel-data" in worklist
+    assert "empty-file" in worklist
+
+
+def test_a_bundle_that_was_replaced_during_a_run_is_refused(flow: Flow) -> None:
+    with pytest.raises(BundleError, match="replaced during the run"):
+        PredictActor(flow.model, batch_size=2, digest="planned")
+
+
+def test_a_folder_of_another_stage_is_not_overwritten(flow: Flow, small: Config) -> None:
+    before = Path(flow.manifest, "run.json").read_bytes()
+    with pytest.raises(UsageError, match="holds a result of `mammo manifest`"):
+        prepare_archive(flow.manifest, small, flow.manifest)
+    with pytest.raises(UsageError, match="holds a result of `mammo score`"):
+        evaluate_model(flow.scores, flow.model, small, flow.scores)
+    assert Path(flow.manifest, "run.json").read_bytes() == before
 
 
 def test_every_result_carries_its_configuration(flow: Flow) -> None:

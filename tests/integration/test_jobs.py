@@ -29,15 +29,21 @@ class Cluster:
     def submit(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run `ray job submit --working-dir . -- python WORDS` to its end."""
         command = [_RAY, "job", "submit", "--address", self.dashboard, "--working-dir", "."]
-        return subprocess.run(
-            [*command, "--", sys.executable, *words],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
+        deadline = time.monotonic() + 180
+        while True:
+            done = subprocess.run(
+                [*command, "--", sys.executable, *words],
+                cwd=ROOT,
+                env=self.environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=300,
+            )
+            # The agent that takes jobs answers a while after the dashboard does.
+            if "No available agent" not in done.stderr or time.monotonic() > deadline:
+                return done
+            time.sleep(3)
 
 
 def _free_port() -> int:
@@ -47,7 +53,7 @@ def _free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def cluster(flow: Flow) -> Iterator[Cluster]:
+def cluster(flow: Flow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A second Ray on loopback, with token authentication; ended by its own process id."""
     assert flow.model
     dashboard, port = _free_port(), _free_port()
@@ -62,32 +68,33 @@ def cluster(flow: Flow) -> Iterator[Cluster]:
         "RAY_raylet_start_wait_time_s": "240",
     }
     command = [_RAY, "start", "--head", "--block", "--num-cpus=2", f"--port={port}"]
+    # Another Ray on this machine holds the agent's usual port.
+    command += [f"--dashboard-agent-listen-port={_free_port()}"]
     command += ["--include-dashboard=true", "--dashboard-host=127.0.0.1"]
     command += [
         f"--dashboard-port={dashboard}",
         f"--temp-dir={folder}",
         "--node-ip-address=127.0.0.1",
     ]
-    head = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    try:
-        _wait_for(dashboard, head)
-        yield Cluster(f"http://127.0.0.1:{dashboard}", environment)
-    finally:
-        head.terminate()
-        head.wait(timeout=60)
-        shutil.rmtree(folder, ignore_errors=True)
+    log = tmp_path_factory.mktemp("head") / "ray.log"
+    with log.open("w") as output:
+        head = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+        try:
+            _wait_for(dashboard, head, log)
+            yield Cluster(f"http://127.0.0.1:{dashboard}", environment)
+        finally:
+            head.terminate()
+            head.wait(timeout=60)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _wait_for(port: int, head: "subprocess.Popen[str]") -> None:
+def _wait_for(port: int, head: "subprocess.Popen[bytes]", log: Path) -> None:
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
-        assert head.poll() is None, head.communicate()[0]
+        assert head.poll() is None, log.read_text(encoding="utf-8")
         with socket.socket() as client:
             client.settimeout(1)
             if client.connect_ex(("127.0.0.1", port)) == 0:
-                time.sleep(5)  # the job agent answers a little after the port does
                 return
         time.sleep(0.5)
     raise AssertionError("the dashboard did not come up")

@@ -48,6 +48,43 @@ def test_a_label_block_stays_outside_the_mask() -> None:
     assert not (breast.artefacts_small & mask[::step, ::step]).any()
 
 
+@pytest.mark.parametrize("gray", [60, 100, 250])
+def test_a_thing_near_the_breast_or_darker_than_it_stays(gray: int) -> None:
+    picture, mask = breast_picture()
+    near, dim = picture.copy(), picture.copy()
+    near[580:620, 555:575] = gray  # 15 pixels off the nipple
+    dim[60:180, 700:790] = min(gray, 60)
+    for changed in (near, dim):
+        breast = find_breast(changed)
+        assert not breast.artefacts_small.any()
+        assert_box_fits(breast, mask)
+
+
+def test_thin_skin_beside_a_white_implant_is_breast() -> None:
+    rows, columns = np.mgrid[:1200, :900]
+    radius = ((rows - 600) / 480) ** 2 + (columns / 540) ** 2
+    implant = ((rows - 600) / 300) ** 2 + (columns / 330) ** 2 < 1
+    picture = np.where(radius < 1, 15 + 60 * np.sqrt((1 - radius).clip(0)), 1)
+    picture = np.where(implant, 235, picture).astype(np.uint8)
+    breast = find_breast(picture)
+    assert_box_fits(breast, radius < 1)
+    missed = (radius < 0.9)[:: breast.stride, :: breast.stride] & ~breast.mask_small
+    assert not missed.any()
+    assert not breast.artefacts_small.any()
+
+
+def test_an_implant_as_white_as_a_wedge_from_edge_to_edge_is_breast() -> None:
+    rows, columns = np.mgrid[:800, :700]
+    breast_mask = ((rows - 400) / 700) ** 2 + (columns / 560) ** 2 < 1
+    implant = ((rows - 400) / 600) ** 2 + (columns / 330) ** 2 < 1
+    picture = np.where(implant, 225, np.where(breast_mask, 110, 0)).astype(np.uint8)
+    breast = find_breast(picture)
+    assert breast.strategy == "threshold"
+    assert breast.side == "L"
+    assert breast.mask_small[::20, : 200 // breast.stride].all()
+    assert not (breast.artefacts_small & breast_mask[:: breast.stride, :: breast.stride]).any()
+
+
 @pytest.mark.parametrize("wedge", ["L", "R"])
 def test_a_white_wedge_is_not_the_breast(wedge: str) -> None:
     picture, mask = breast_picture()
@@ -137,4 +174,4 @@ def test_lesions_of_real_films_stay_inside_the_crop(real_archive: Path) -> None:
         )
     assert len(lesions) == 101
     assert inside >= 100  # one circle reaches beyond its film
-    assert np.mean(areas) < 0.6
+    assert np.mean(areas) < 0.55

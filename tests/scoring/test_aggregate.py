@@ -77,7 +77,7 @@ def test_a_whole_exam_is_scored_by_its_highest_breast() -> None:
     result = judge(four_views(0.1, 0.3, 0.5, 0.9))
     exam = only(result)
     assert exam["exam_id"] == keyed_id("exam", "key", "1.1")
-    assert (exam["status"], exam["reasons"], exam["lower_bound"]) == ("scored", [], False)
+    assert (exam["status"], exam["reasons"], exam["partial"]) == ("scored", [], False)
     assert exam["score"] == pytest.approx(0.7)
     breasts = breasts_of(result)
     assert breasts["L"]["score"] == pytest.approx(0.2)
@@ -93,15 +93,15 @@ def test_views_weigh_the_same_however_many_images_they_have() -> None:
     assert only(judge(images))["score"] == pytest.approx((0.2 + 0.5 + 0.6) / 3)
 
 
-def test_a_rejected_image_makes_the_exam_incomplete_and_its_score_a_lower_bound() -> None:
+def test_a_rejected_image_makes_the_exam_incomplete_and_its_score_a_partial() -> None:
     result = judge(four_views(0.1, 0.2, 0.3, None))
     exam = only(result)
     assert exam["status"] == "incomplete"
     assert exam["reasons"] == ["R MLO: pixel-data-truncated"]
-    assert (exam["score"], exam["lower_bound"]) == (pytest.approx(0.3), True)
+    assert (exam["score"], exam["partial"]) == (pytest.approx(0.3), True)
     assert [exam[f"images_{n}"] for n in ("planned", "scored", "rejected")] == [4, 3, 1]
     breasts = breasts_of(result)
-    assert (breasts["L"]["lower_bound"], breasts["R"]["lower_bound"]) == (False, True)
+    assert (breasts["L"]["partial"], breasts["R"]["partial"]) == (False, True)
 
 
 def test_a_rejected_second_image_of_a_scored_view_still_makes_the_exam_incomplete() -> None:
@@ -113,14 +113,14 @@ def test_an_absent_view_is_named() -> None:
     result = judge(four_views(0.1, 0.2, 0.3, 0.4)[:3])
     exam = only(result)
     assert (exam["status"], exam["reasons"]) == ("incomplete", ["R MLO: absent"])
-    assert exam["lower_bound"]
-    assert breasts_of(result)["R"]["lower_bound"]
-    assert not breasts_of(result)["L"]["lower_bound"]
+    assert exam["partial"]
+    assert breasts_of(result)["R"]["partial"]
+    assert not breasts_of(result)["L"]["partial"]
 
 
 def test_an_exam_without_any_scored_image_has_failed() -> None:
     exam = only(judge(four_views(None, None, None, None)))
-    assert (exam["status"], exam["score"], exam["lower_bound"]) == ("failed", None, False)
+    assert (exam["status"], exam["score"], exam["partial"]) == ("failed", None, False)
     assert len(exam["reasons"]) == 4
 
 
@@ -158,8 +158,8 @@ def test_an_implant_or_another_kind_is_out_of_scope_and_its_score_is_left_out() 
         "L CC: model not validated on tomosynthesis",
         "implant: model not validated on implants",
     ]
-    assert (exam["score"], exam["lower_bound"]) == (pytest.approx(0.3), True)
-    assert breasts_of(result)["L"]["lower_bound"]
+    assert (exam["score"], exam["partial"]) == (pytest.approx(0.3), True)
+    assert breasts_of(result)["L"]["partial"]
 
 
 def test_a_model_validated_on_implants_takes_them() -> None:

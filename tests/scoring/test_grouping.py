@@ -56,7 +56,7 @@ def test_an_image_with_neither_study_nor_patient_is_an_exam_of_its_own() -> None
     exams = {e["status"]: e for e in judge(images, protocol=Protocol.ANY).exams.to_pylist()}
     assert set(exams) == {"incomplete", "failed"}
     assert exams["incomplete"]["reasons"] == ["no study and no patient"]
-    assert (exams["incomplete"]["score"], exams["incomplete"]["lower_bound"]) == (0.9, True)
+    assert (exams["incomplete"]["score"], exams["incomplete"]["partial"]) == (0.9, True)
     assert exams["failed"]["exam_id"] == keyed_id("exam", "key", "i1")
 
 
@@ -85,7 +85,7 @@ def test_an_unreadable_file_counts_against_the_only_exam_of_its_folder() -> None
     assert exam["status"] == "incomplete"
     assert exam["reasons"] == ["side and view unknown: not-dicom (by folder)"]
     breasts = {row["laterality"]: row for row in result.breasts.to_pylist()}
-    assert [breasts[side]["lower_bound"] for side in ("L", "R", "unknown")] == [True, True, False]
+    assert [breasts[side]["partial"] for side in ("L", "R", "unknown")] == [True, True, False]
 
 
 def test_an_unreadable_file_between_two_exams_is_neither_lost_nor_guessed() -> None:

@@ -14,8 +14,7 @@ from mammo_ray.scoring.worklist import worklist
 def rows_of(*exams: dict[str, Any]) -> list[dict[str, str]]:
     """The parsed worklist of the given exams."""
     filled = [
-        {"exam_id": f"exam-{k}", "reasons": [], "lower_bound": False} | e
-        for k, e in enumerate(exams)
+        {"exam_id": f"exam-{k}", "reasons": [], "partial": False} | e for k, e in enumerate(exams)
     ]
     text = worklist(pa.Table.from_pylist(filled, schema=schema.EXAMS)).decode()
     return list(csv.DictReader(io.StringIO(text)))
@@ -26,8 +25,8 @@ def test_the_unscored_stand_first_then_the_scored_by_falling_risk() -> None:
         {"status": "scored", "score": 0.2},
         {"status": "scored", "score": 0.9},
         {"status": "out-of-scope", "score": 0.99},
-        {"status": "incomplete", "score": 0.3, "lower_bound": True},
-        {"status": "incomplete", "score": 0.8, "lower_bound": True},
+        {"status": "incomplete", "score": 0.3, "partial": True},
+        {"status": "incomplete", "score": 0.8, "partial": True},
         {"status": "incomplete"},
         {"status": "missing"},
         {"status": "failed"},
@@ -39,10 +38,8 @@ def test_the_unscored_stand_first_then_the_scored_by_falling_risk() -> None:
 
 def test_a_partial_score_is_marked_and_reasons_are_joined() -> None:
     reasons = ["R MLO: absent", "L CC: decode-failed"]
-    (row,) = rows_of(
-        {"status": "incomplete", "score": 0.25, "lower_bound": True, "reasons": reasons}
-    )
-    assert (row["score"], row["lower_bound"]) == ("0.250000", "at least")
+    (row,) = rows_of({"status": "incomplete", "score": 0.25, "partial": True, "reasons": reasons})
+    assert (row["score"], row["partial"]) == ("0.250000", "partial")
     assert row["reasons"] == "R MLO: absent; L CC: decode-failed"
 
 
