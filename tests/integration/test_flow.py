@@ -144,7 +144,8 @@ def test_an_archive_of_rejections_alone_still_gets_its_worklist(
 ) -> None:
     archive = tmp_path / "archive"
     write_film(archive / "a.dcm", film(None))
-    (archive / "b.dcm").write_bytes(b"")
+    (archive / "other").mkdir()
+    (archive / "other" / "b.dcm").write_bytes(b"")
     record, code = score_archive(str(archive), flow.model, small, str(tmp_path / "scores"))
     assert code == 3
     assert (record.counts["exams"], record.counts["exams_failed"]) == (2, 2)
