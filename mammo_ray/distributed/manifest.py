@@ -1,7 +1,6 @@
 """The manifest of an archive: one listing, headers read here or by Ray Data where they are many."""
 
 import hashlib
-import logging
 from functools import partial
 
 import pyarrow as pa
@@ -10,13 +9,12 @@ from mammo_ray import run_record, storage
 from mammo_ray.config import Config
 from mammo_ray.datasets.archive import Manifest, finish_manifest, read_files
 from mammo_ray.datasets.outcomes import read_outcomes
+from mammo_ray.distributed.progress import follow
 from mammo_ray.distributed.session import ray_session
 from mammo_ray.errors import InputError, PlanMismatch
 from mammo_ray.identifiers import hash_key, is_keyed, keyed_id
 from mammo_ray.run_record import RunRecord, judge_share
 from mammo_ray.storage import StoredFile
-
-_log = logging.getLogger(__name__)
 
 # Below this many files one process is quicker than a start of Ray.
 _FILES_FOR_RAY = 5_000
@@ -51,7 +49,10 @@ def build_manifest(
         raise InputError(f"root {root} holds no file")
     key = hash_key()
     read = partial(read_files, dataset=config.data.dataset, key=key)
-    chunks = _read_on_ray(files, read, address) if len(files) > _FILES_FOR_RAY else [read(files)]
+    starts = range(0, len(files), _FILES_PER_TASK)
+    pieces = [files[k : k + _FILES_PER_TASK] for k in starts]
+    many = len(files) > _FILES_FOR_RAY
+    chunks = _read_on_ray(pieces, read, address) if many else _read_here(pieces, read)
     manifest, label_counts = finish_manifest(chunks, labels)
     if manifest.seen != len(files):
         raise AssertionError(f"{len(files)} files were listed, {manifest.seen} accounted for")
@@ -158,20 +159,23 @@ def _write(manifest: Manifest, record: RunRecord, root: str, out: str, code: int
     run_record.mark_success(out, record.counts)
 
 
+def _read_here(pieces: list[list[StoredFile]], read: "partial[Manifest]") -> list[Manifest]:
+    return [read(piece) for piece in follow(pieces, len(pieces), "manifest", "chunk")]
+
+
 def _read_on_ray(
-    files: list[StoredFile], read: "partial[Manifest]", address: str | None
+    pieces: list[list[StoredFile]], read: "partial[Manifest]", address: str | None
 ) -> list[Manifest]:
     """Headers by Ray Data, a chunk of files a task."""
-    _log.info("reading %d headers on Ray", len(files))
     with ray_session(address):
         import ray
 
-        starts = range(0, len(files), _FILES_PER_TASK)
-        items = [{"files": [vars(f) for f in files[k : k + _FILES_PER_TASK]]} for k in starts]
+        items = [{"files": [vars(file) for file in piece]} for piece in pieces]
         packed = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
             partial(_read_chunk, read=read), batch_size=None, batch_format="pyarrow"
         )
-        return [_unpack(row) for row in packed.iter_rows()]
+        rows = follow(packed.iter_rows(), len(items), "manifest", "chunk")
+        return [_unpack(row) for row in rows]
 
 
 def _read_chunk(batch: pa.Table, read: "partial[Manifest]") -> pa.Table:

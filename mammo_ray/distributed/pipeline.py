@@ -21,7 +21,7 @@ from ray.util.annotations import RayDeprecationWarning
 from mammo_ray import storage
 from mammo_ray.config import Config
 from mammo_ray.dicom.sandbox import shared_sandbox
-from mammo_ray.distributed.progress import Progress
+from mammo_ray.distributed.progress import ShardProgress
 from mammo_ray.distributed.shards import PartFacts, Plan, finished_shards, put_part
 from mammo_ray.errors import LostWork, MammoError
 from mammo_ray.prepared import content_digest, prepare_table, rejections_of
@@ -111,7 +111,7 @@ def _run_round(job: ShardJob, shards: list[int], said: dict[str, Any], *, last: 
         # Ray 2.60 has no named parameter for it, and its default retries a crash for ever.
         warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated", RayDeprecationWarning)
         dataset = _build(job, shards)
-    with Progress(job.folder, job.plan, job.plan.stage):
+    with ShardProgress(job.folder, job.plan):
         try:
             dataset.write_datasink(sink, ray_remote_args=remote)
         except (RayError, MammoError) as error:

@@ -6,7 +6,7 @@ import tempfile
 import time
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from mammo_ray import run_record, storage
 from mammo_ray.config import Config, validate_config
 from mammo_ray.distributed.pipeline import process_facts
+from mammo_ray.distributed.progress import EpochProgress
 from mammo_ray.distributed.session import ray_session
 from mammo_ray.errors import InputError, MammoError
 from mammo_ray.models.bundle import (
@@ -31,9 +32,6 @@ from mammo_ray.run_record import RunRecord
 from mammo_ray.schema import LabelLevel
 from mammo_ray.splits import TEST, TRAIN, VALID, assign_split, read_split, require_no_leak
 from mammo_ray.training.tracking import track_run
-
-if TYPE_CHECKING:
-    from mammo_ray.training.fit import Epoch
 
 _log = logging.getLogger(__name__)
 
@@ -155,12 +153,14 @@ def _fit_on_ray(
     name = f"mammo-train-{uuid.uuid4().hex[:12]}"
     working = storage.join(out, "ray_train")
     filesystem, path = storage.filesystem_of(working)
+    progress = storage.join(working, "epochs.json")
     trainer = DataParallelTrainer(
         _train_worker,
         train_loop_config={
             "prepared": prepared,
             "config": config.model_dump(mode="json"),
             "sides": {side: _side(frame, side) for side in (TRAIN, VALID)},
+            "progress": progress,
         },
         scaling_config=ScalingConfig(
             num_workers=1, resources_per_worker={"CPU": config.train.threads}
@@ -173,7 +173,8 @@ def _fit_on_ray(
         ),
     )
     try:
-        checkpoint = trainer.fit().checkpoint
+        with EpochProgress(progress, config.train.epochs):
+            checkpoint = trainer.fit().checkpoint
         if checkpoint is None:
             raise MammoError("the training worker ended without a model")
         with checkpoint.as_directory() as folder:
@@ -200,7 +201,7 @@ def _train_worker(settings: dict[str, Any]) -> None:
     """What the Ray Train worker does: read pixels, fit, report the best model as a checkpoint."""
     # Imported on the worker alone: the driver never loads TensorFlow.
     from mammo_ray.training.batches import LabelledImages
-    from mammo_ray.training.fit import TrainingData, fit
+    from mammo_ray.training.fit import Epoch, TrainingData, fit
 
     config = validate_config(settings["config"], "the driver's configuration")
     sides = {
@@ -210,7 +211,13 @@ def _train_worker(settings: dict[str, Any]) -> None:
         for side, rows in settings["sides"].items()
     }
     started = time.monotonic()
-    result = fit(TrainingData(sides[TRAIN], sides[VALID]), config, _log_epoch)
+    history: list[Epoch] = []
+
+    def _put_epoch(epoch: Epoch) -> None:
+        history.append(epoch)
+        storage.write_text(settings["progress"], json.dumps(history))
+
+    result = fit(TrainingData(sides[TRAIN], sides[VALID]), config, _put_epoch)
     context = ray.get_runtime_context()
     facts = {
         "history": result.history,
@@ -223,10 +230,6 @@ def _train_worker(settings: dict[str, Any]) -> None:
         Path(folder, _MODEL_FILE).write_bytes(model_to_bytes(result.model))
         Path(folder, _FACTS_FILE).write_text(json.dumps(facts), encoding="utf-8")
         ray.train.report(result.history[-1], checkpoint=Checkpoint.from_directory(folder))
-
-
-def _log_epoch(epoch: "Epoch") -> None:
-    _log.info("epoch %s", epoch)
 
 
 def _bundle_facts(

@@ -10,6 +10,7 @@ import yaml
 
 from mammo_ray import storage
 from mammo_ray.config import Config, overlay
+from mammo_ray.distributed import manifest
 from mammo_ray.distributed.evaluate import evaluate_model
 from mammo_ray.distributed.ingest import prepare_archive
 from mammo_ray.distributed.score import PredictActor, score_archive
@@ -34,6 +35,18 @@ def test_counts_add_up_from_the_files_on_disk_to_the_exams(flow: Flow) -> None:
     assert counts["exams"] == 16
     by_status = [v for k, v in counts.items() if k.startswith("exams_")]
     assert sum(by_status) == counts["exams"]
+
+
+def test_headers_read_on_ray_give_the_same_manifest(
+    flow: Flow, small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest, "_FILES_FOR_RAY", 1)
+    monkeypatch.setattr(manifest, "_FILES_PER_TASK", 7)
+    outcomes = f"{flow.archive}/outcomes.csv"
+    record, _ = manifest.build_manifest(flow.archive, outcomes, small, str(tmp_path))
+    standing = _run(flow.manifest)
+    assert record.outputs == standing["outputs"]
+    assert record.counts == standing["counts"]
 
 
 def test_prepared_parts_equal_the_plain_function(flow: Flow, small: Config) -> None:
