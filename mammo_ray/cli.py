@@ -69,7 +69,17 @@ class _Location(click.ParamType[str]):
         return storage.absolute(value)
 
 
+class _LocalFolder(_Location):
+    """A path on this machine; the archive that is drawn there is written by ordinary files."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if storage.is_s3(value):
+            self.fail(f"{value!r} is object storage; a local folder is needed", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 _LOCATION = _Location()
+_LOCAL_FOLDER = _LocalFolder()
 
 
 def _example(text: str) -> dict[str, str]:
@@ -123,20 +133,22 @@ def mammo() -> None:
 
 @mammo.command(**_example("mammo phantom archive ./phantoms --women 40 --seed 1"))
 @_layout
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=_LOCAL_FOLDER)
 @click.option("--women", type=click.IntRange(min=1), required=True, help="Four views each.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @_configurable
-def phantom(layout: str, out: Path, women: int, seed: int, **options: Any) -> int:  # noqa: ANN401
+def phantom(layout: str, out: str, women: int, seed: int, **options: Any) -> int:  # noqa: ANN401
     """Make a synthetic screening archive: same seed, same bytes."""
     from mammo_ray.datasets.phantom_archive import write_phantom_archive
 
     config = _config(options)
     record = RunRecord("phantom", config, inputs={"seed": str(seed)})
     settings = config.phantom
-    summary = write_phantom_archive(out, women, seed, settings.cancer_share, settings.processes)
+    summary = write_phantom_archive(
+        Path(out), women, seed, settings.cancer_share, settings.processes
+    )
     record.counts = {"images": summary.images, "women": summary.women}
-    record.write_beside(str(out))
+    record.write_beside(out)
     click.echo(f"{layout}: {summary.images} images of {summary.women} women in {out}")
     return 0
 
@@ -292,7 +304,7 @@ def report(folder: str, **options: Any) -> int:  # noqa: ANN401
 
 
 @mammo.command(**_example("mammo demo --out ./demo-output"))
-@click.option("--out", type=_LOCATION, default="demo-output", show_default=True, metavar="DIR")
+@click.option("--out", type=_LOCAL_FOLDER, default="demo-output", show_default=True, metavar="DIR")
 @click.option("--women", type=click.IntRange(min=12), default=48, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
 @_common

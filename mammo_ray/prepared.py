@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 
 from mammo_ray import storage
 from mammo_ray.config import Config
@@ -59,16 +58,20 @@ def prepare_table(rows: pa.Table, config: Config, sandbox: Sandbox | None) -> pa
     columns = ["image_id", "uri", "sop_uid", "bytes", *LABEL_COLUMNS]
     planned = rows.select(columns).to_pylist()
     done = [_prepare_row(row, config, sandbox, digest) for row in planned]
-    if any(row.get("reason") == RejectionReason.UNREADABLE_FILE for row in done):
-        _require_root(rows)
+    for row in done:
+        if row.get("reason") == RejectionReason.UNREADABLE_FILE:
+            _require_mounted(row["uri"], rows)
     return pa.Table.from_pylist(done, TRANSIT)
 
 
-def _require_root(rows: pa.Table) -> None:
-    """A file may be missing, but not the whole archive: an unmounted share blames no image."""
-    root = (rows.schema.metadata or {}).get(b"root")
-    if root and not storage.is_there(root.decode()):
-        raise StorageError("the archive of this manifest is gone: is its storage mounted?")
+def _require_mounted(uri: str, rows: pa.Table) -> None:
+    """One file may be missing, but where its folder or the archive is gone no image is blamed."""
+    root = (rows.schema.metadata or {}).get(b"root", b"").decode()
+    places = [root] if storage.is_s3(uri) else [root, storage.parent(uri)]
+    if not all(storage.is_there(place) for place in places if place):
+        raise StorageError(
+            "files of the manifest are gone with the folder that held them: is the storage mounted?"
+        )
 
 
 def _prepare_row(
@@ -150,7 +153,7 @@ def read_labels(folder: str) -> pd.DataFrame:
     """
     counts = require_success(folder)
     columns = [name for name in PREPARED.names if name not in {"pixels", "mask"}]
-    table = _dataset(folder).to_table(columns=columns)
+    table = storage.open_parts(folder, PREPARED).to_table(columns=columns)
     if table.num_rows != counts["done"]:
         raise IncompleteResult(
             f"{folder} holds {table.num_rows} images, its _SUCCESS says {counts['done']}; "
@@ -168,7 +171,7 @@ def read_pixels(folder: str, image_ids: list[str]) -> np.ndarray:
     """
     condition = pc.field("image_id").isin(image_ids)
     columns = ["image_id", "pixels", "height", "width", "dtype"]
-    table = _dataset(folder).to_table(columns=columns, filter=condition)
+    table = storage.open_parts(folder, PREPARED).to_table(columns=columns, filter=condition)
     found = table.column("image_id").to_pylist()
     places = {image_id: index for index, image_id in enumerate(found)}
     missing = [image_id for image_id in image_ids if image_id not in places]
@@ -205,11 +208,3 @@ def add_digests(digests: list[str]) -> str:
 
 def _digest_text(total: int) -> str:
     return f"{total % 2**256:064x}"
-
-
-def _dataset(folder: str) -> pads.Dataset:
-    filesystem, path = storage.filesystem_of(storage.join(folder, "images"))
-    try:
-        return pads.dataset(path, format="parquet", filesystem=filesystem, schema=PREPARED)
-    except FileNotFoundError as error:
-        raise InputError(f"{folder} holds no prepared images") from error

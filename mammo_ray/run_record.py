@@ -89,13 +89,27 @@ def claim_folder(folder: str, command: str) -> None:
     Raises:
         UsageError: naming what stands there.
     """
-    if storage.exists(folder):
-        raise UsageError(f"{folder} is a file; --out takes a folder")
-    if not storage.exists(storage.join(folder, "run.json")):
-        return
-    standing = read_run(folder).get("command")
-    if standing != command:
+    place = folder.rstrip("/")
+    while place not in ("", "/", "s3:") and not place.endswith("//"):
+        if storage.exists(place):
+            raise UsageError(f"{place} is a file; --out takes a folder")
+        place = storage.parent(place) if not storage.is_s3(place) else ""
+    standing = _command_of(folder)
+    if standing not in (None, command):
         raise UsageError(f"{folder} holds a result of `mammo {standing}`: give another --out")
+
+
+def _command_of(folder: str) -> str | None:
+    """The command whose result a folder holds, whole or begun; None where there is none."""
+    if storage.exists(storage.join(folder, "run.json")):
+        return str(read_run(folder).get("command"))
+    try:
+        plan = json.loads(storage.read_bytes(storage.join(folder, "plan.json")))
+    except FileNotFoundError:
+        return None
+    except json.JSONDecodeError:
+        return "an unreadable plan"
+    return str(plan.get("stage")) if isinstance(plan, dict) else "an unreadable plan"
 
 
 def judge_share(rejected: int, images: int, data: DataConfig) -> int:

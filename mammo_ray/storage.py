@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pyarrow as pa
+import pyarrow.dataset as pads
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
@@ -60,6 +61,15 @@ def parent(uri: str) -> str:
     return uri.rstrip("/").rpartition("/")[0] if is_s3(uri) else str(Path(uri).parent)
 
 
+def is_below(uri: str, root: str) -> bool:
+    """Whether a URI is a folder or lies in it."""
+    if is_s3(uri) != is_s3(root):
+        return False
+    if is_s3(uri):
+        return f"{uri.rstrip('/')}/".startswith(f"{root.rstrip('/')}/")
+    return Path(uri).resolve().is_relative_to(Path(root).resolve())
+
+
 def list_files(root: str) -> list[StoredFile]:
     """Every file below a folder or prefix, sorted by relative path; links are followed.
 
@@ -97,14 +107,20 @@ def is_there(root: str) -> bool:
             return next(_list_s3(root), None) is not None
         except InputError:
             return False
-    return Path(root).is_dir() and any(os.scandir(root))
+    try:
+        with os.scandir(root) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
 
 
 def exists(uri: str) -> bool:
     """Whether a file (not a folder) is there."""
     if not is_s3(uri):
-        return Path(uri).is_file()
+        return _is_file(Path(uri))
     bucket, key = _split_s3(uri)
+    if not key or key.endswith("/"):
+        return False
     with _s3_errors(uri):
         try:
             _client().head_object(Bucket=bucket, Key=key)
@@ -115,6 +131,13 @@ def exists(uri: str) -> bool:
                 return False
             raise
     return True
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # closed to us, or a link to itself
+        return False
 
 
 def write_bytes(uri: str, content: bytes) -> None:
@@ -154,8 +177,11 @@ def delete(uri: str) -> None:
         bucket, key = _split_s3(uri)
         with _s3_errors(uri):
             _client().delete_object(Bucket=bucket, Key=key)
-    else:
+        return
+    try:
         Path(uri).unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"a file could not be removed: {error.strerror}") from error
 
 
 def delete_folder(uri: str) -> None:
@@ -227,6 +253,19 @@ def table_digest(table: pa.Table) -> str:
     return hashlib.sha256(sink.getvalue()).hexdigest()[:32]
 
 
+def open_parts(folder: str, schema: pa.Schema) -> pads.Dataset:
+    """The parts of a result folder as one dataset.
+
+    Raises:
+        InputError: there are none.
+    """
+    filesystem, path = filesystem_of(join(folder, "images"))
+    try:
+        return pads.dataset(path, format="parquet", filesystem=filesystem, schema=schema)
+    except FileNotFoundError as error:
+        raise InputError(f"{folder} holds no parts") from error
+
+
 def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:
     """The Arrow file system of a URI and the path in it."""
     if not is_s3(uri):
@@ -253,14 +292,27 @@ def _walk(root: Path, folder: Path, above: frozenset[tuple[int, int]]) -> Iterat
     if here in above:
         return
     for entry in entries:
-        path = Path(entry.path)
-        if entry.is_dir():
-            yield from _walk(root, path, above | {here})
-        else:
-            # A dangling link or a pipe is listed, so that it becomes a rejection and is not lost.
-            size = path.stat().st_size if path.is_file() else 0
+        if _is_folder(entry):
+            yield from _walk(root, Path(entry.path), above | {here})
+        elif os.path.lexists(entry.path):  # else it was removed while the folder was read
+            path = Path(entry.path)
             relative = _as_text(path.relative_to(root).as_posix())
-            yield StoredFile(relative, _as_text(str(path)), size)
+            yield StoredFile(relative, _as_text(str(path)), _size_of(path))
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or into a closed folder
+        return False
+
+
+def _size_of(path: Path) -> int:
+    """Size of a file; 0 for what cannot be opened, so that it becomes a rejection, not a loss."""
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except OSError:
+        return 0
 
 
 def _as_text(name: str) -> str:

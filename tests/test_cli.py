@@ -84,6 +84,28 @@ def test_an_out_that_is_a_file_is_refused_before_work(tmp_path: Path) -> None:
     assert target.read_text(encoding="utf-8") == "x"
 
 
+@pytest.mark.parametrize("inside", ["", "results"])
+def test_results_do_not_go_into_the_archive(
+    inside: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_exam(tmp_path / "root", 1)
+    before = sorted(tmp_path.rglob("*"))
+    out = str(tmp_path / "root" / inside)
+    assert main(["manifest", "archive", str(tmp_path / "root"), "--out", out]) == 2
+    assert "inside the archive" in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "arguments", [["phantom", "archive", "s3://b/x", "--women", "1"], ["demo", "--out", "s3://b/x"]]
+)
+def test_what_is_drawn_on_this_machine_is_refused_for_object_storage(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert "a local folder is needed" in capsys.readouterr().err
+
+
 def test_an_address_where_nothing_listens_is_said_at_once(tmp_path: Path) -> None:
     write_exam(tmp_path / "root", 1)
     assert main(["manifest", "archive", str(tmp_path / "root"), "--out", str(tmp_path / "m")]) == 0

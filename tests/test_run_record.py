@@ -47,8 +47,19 @@ def test_a_folder_of_another_command_or_a_file_is_not_overwritten(tmp_path: Path
     run_record.claim_folder(str(tmp_path), "prepare")
     with pytest.raises(UsageError, match="result of `mammo prepare`"):
         run_record.claim_folder(str(tmp_path), "train")
-    with pytest.raises(UsageError, match="is a file"):
-        run_record.claim_folder(str(tmp_path / "run.json"), "train")
+    for below in ("run.json", "run.json/deep/er"):
+        with pytest.raises(UsageError, match=r"run\.json is a file"):
+            run_record.claim_folder(str(tmp_path / below), "train")
+
+
+def test_a_run_that_was_begun_holds_its_folder_too(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text('{"stage": "prepare"}', encoding="utf-8")
+    run_record.claim_folder(str(tmp_path), "prepare")
+    with pytest.raises(UsageError, match="result of `mammo prepare`"):
+        run_record.claim_folder(str(tmp_path), "manifest")
+    (tmp_path / "plan.json").write_text("{", encoding="utf-8")
+    with pytest.raises(UsageError, match="unreadable plan"):
+        run_record.claim_folder(str(tmp_path), "manifest")
 
 
 @pytest.mark.parametrize(

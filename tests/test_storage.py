@@ -78,6 +78,36 @@ def test_a_linked_folder_is_listed_and_a_loop_ends(tmp_path: Path) -> None:
     assert [f.relative_path for f in storage.list_files(str(root))] == ["linked/film"]
 
 
+def test_a_link_to_itself_is_listed_with_no_bytes_and_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    [found] = storage.list_files(str(tmp_path))
+    assert (found.relative_path, found.bytes) == ("loop", 0)
+    assert not storage.exists(found.uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "root", "below"),
+    [
+        ("/a/b", "/a", True),
+        ("/a", "/a", True),
+        ("/ab", "/a", False),
+        ("/a/../c", "/a", False),
+        ("s3://b/x/y", "s3://b/x/", True),
+        ("s3://b/xy", "s3://b/x", False),
+        ("/a/b", "s3://a", False),
+    ],
+)
+def test_whether_one_place_lies_in_another(uri: str, root: str, below: bool) -> None:
+    assert storage.is_below(uri, root) is below
+
+
+def test_a_prefix_is_never_a_file(root: str) -> None:
+    if storage.is_s3(root):
+        storage.write_bytes(f"{root}/marked", b"")
+        assert not storage.exists(f"{root}/marked/")
+        assert not storage.exists("s3://films")
+
+
 def test_a_name_that_is_not_utf8_is_listed_as_text(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.dcm")).write_bytes(b"1")
     [found] = storage.list_files(str(tmp_path))

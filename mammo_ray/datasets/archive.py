@@ -123,12 +123,8 @@ def finish_manifest(
         rows, counts = labelled.rows, LabelCounts(labelled.unmatched, labelled.withheld)
     manifest = Manifest(
         rows.sort_by("image_id").combine_chunks(),
-        pa.concat_tables([exclusions, repeated]).sort_by(
-            [("image_id", "ascending"), ("uri", "ascending")]
-        ),
-        pa.concat_tables([rejections, conflicting]).sort_by(
-            [("image_id", "ascending"), ("uri", "ascending")]
-        ),
+        pa.concat_tables([exclusions, repeated]).sort_by(_BY_IMAGE),
+        pa.concat_tables([rejections, conflicting]).sort_by(_BY_IMAGE),
     )
     return manifest, counts
 

@@ -33,7 +33,6 @@ IMPLEMENTATION_VERSION_NAME = "MAMMO_RAY"
 
 # Peak signal-to-noise ratio of lossy JPEG 2000, dB: errors of a few parts in a thousand.
 _LOSSY_PSNR = 65
-_MOST_BITS = 16
 # Ssiz after the SIZ marker: Lsiz, Rsiz, eight sizes of 4 bytes, Csiz (ISO/IEC 15444-1 A.5.1).
 _SSIZ_OFFSET = 2 + 2 + 2 + 8 * 4 + 2
 _SIZ = b"\xff\x51"

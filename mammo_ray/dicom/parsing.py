@@ -141,7 +141,7 @@ def parse_header(content: bytes, complete: bool) -> ParsedHeader | None:
     if content[128:_DATASET_START] != b"DICM":
         raise ImageRejected(
             RejectionReason.NOT_DICOM,
-            f"bytes 128 to 131 are {content[128:132]!r}, expected b'DICM' (PS3.10 section 7.1)",
+            "bytes 128 to 131 are not b'DICM' (PS3.10 section 7.1)",
         )
     with quiet_pydicom():
         try:

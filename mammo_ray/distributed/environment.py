@@ -12,6 +12,9 @@ _SILENT = {
     "DO_NOT_TRACK": "true",
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "RAY_TRAIN_V2_ENABLED": "1",
+    # A tracking server that is away delays the end of a training by seconds, not by minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     # Only spares Ray Data a hint to install a progress-bar package; ours are printed instead.
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
 }

@@ -7,13 +7,16 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.dataset as pads
 import ray
 from ray.data import ActorPoolStrategy
 
 from mammo_ray import run_record, storage
 from mammo_ray.config import Config
-from mammo_ray.distributed.pipeline import operator_names, process_facts, run_name
+from mammo_ray.distributed.pipeline import (
+    operator_names,
+    process_facts,
+    run_name,
+)
 from mammo_ray.distributed.session import ray_session
 from mammo_ray.errors import BundleError, IncompleteResult, InputError
 from mammo_ray.evaluation.metrics import evaluate_scores
@@ -60,8 +63,8 @@ def evaluate_model(
     record = RunRecord("evaluate", config)
     run_record.claim_folder(out, "evaluate")
     model = read_bundle(bundle)
-    stage = run_record.read_run(source)["command"]
     run_record.require_success(source)
+    stage = run_record.read_run(source)["command"]
     if stage == "score":
         frame = _scores_of(source, model)
     elif stage == "prepare":
@@ -126,8 +129,8 @@ def keep_held_out(frame: pd.DataFrame, split: pd.DataFrame) -> HeldOut:
 class EvaluateActor:
     """One model replica that reads prepared images by id and gives their scores."""
 
-    def __init__(self, bundle: str, batch_size: int, prepared: str) -> None:
-        self._classifier = Classifier(bundle, batch_size)
+    def __init__(self, bundle: str, batch_size: int, digest: str, prepared: str) -> None:
+        self._classifier = Classifier(bundle, batch_size, digest)
         self._prepared = prepared
 
     def __call__(self, batch: pa.Table) -> pa.Table:
@@ -157,21 +160,23 @@ def _score_prepared_folder(
         {"image_ids": ids[k : k + _IMAGES_PER_TASK]} for k in range(0, len(ids), _IMAGES_PER_TASK)
     ]
     score = model.config.score
-    arguments = {"bundle": bundle, "batch_size": score.batch_size, "prepared": prepared}
+    arguments = {
+        "bundle": bundle,
+        "batch_size": score.batch_size,
+        "digest": model.digest,
+        "prepared": prepared,
+    }
     with ray_session(address):
-        dataset = (
-            ray.data.from_items(items, override_num_blocks=len(items))
-            .map_batches(
-                EvaluateActor,
-                fn_constructor_kwargs=arguments,
-                batch_size=None,
-                batch_format="pyarrow",
-                compute=ActorPoolStrategy(min_size=1, max_size=score.predictors),
-                num_cpus=score.predictor_cpus,
-                num_gpus=score.predictor_gpus,
-            )
-            .materialize()
+        dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
+            EvaluateActor,
+            fn_constructor_kwargs=arguments,
+            batch_size=None,
+            batch_format="pyarrow",
+            compute=ActorPoolStrategy(min_size=1, max_size=score.predictors),
+            num_cpus=score.predictor_cpus,
+            num_gpus=score.predictor_gpus,
         )
+        dataset = dataset.materialize()
         scores = dataset.to_pandas()
         facts = {
             **process_facts(),
@@ -186,9 +191,7 @@ def _score_prepared_folder(
 
 def _scores_of(folder: str, model: Bundle) -> pd.DataFrame:
     """All rows of a score run of this very model."""
-    filesystem, path = storage.filesystem_of(storage.join(folder, "images"))
-    parts = pads.dataset(path, format="parquet", filesystem=filesystem, schema=SCORED_IMAGES)
-    table = parts.to_table(columns=[*_COLUMNS, "model_digest"])
+    table = storage.open_parts(folder, SCORED_IMAGES).to_table(columns=[*_COLUMNS, "model_digest"])
     digests = set(table.column("model_digest").unique().to_pylist())
     if digests != {model.digest}:
         raise BundleError(f"{folder} was scored by model {sorted(digests)}, not by {model.digest}")
@@ -204,5 +207,7 @@ def _scores_of(folder: str, model: Bundle) -> pd.DataFrame:
 
 def _write_figures(evaluation: dict[str, Any], frame: pd.DataFrame, out: str) -> None:
     """One PNG a figure; those that need both classes are left out where there is one."""
+    for name in figures.EVALUATION_FIGURES:
+        storage.delete(storage.join(out, f"{name}.png"))  # of an evaluation before this one
     for name, content in figures.evaluation_figures(evaluation, frame).items():
         storage.write_bytes(storage.join(out, f"{name}.png"), content)

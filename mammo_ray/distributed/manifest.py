@@ -11,7 +11,7 @@ from mammo_ray.datasets.archive import Manifest, finish_manifest, read_files
 from mammo_ray.datasets.outcomes import read_outcomes
 from mammo_ray.distributed.progress import follow
 from mammo_ray.distributed.session import ray_session
-from mammo_ray.errors import InputError, PlanMismatch
+from mammo_ray.errors import InputError, PlanMismatch, UsageError
 from mammo_ray.identifiers import hash_key, is_keyed, keyed_id
 from mammo_ray.run_record import RunRecord, judge_share
 from mammo_ray.storage import StoredFile
@@ -43,6 +43,8 @@ def build_manifest(
     """
     record = RunRecord("manifest", config)
     run_record.claim_folder(out, "manifest")
+    if storage.is_below(out, root):
+        raise UsageError("--out lies inside the archive: its results would be taken for films")
     labels = read_outcomes(outcomes) if outcomes else None
     files = storage.list_files(root)
     if not files:
@@ -90,6 +92,11 @@ def locate_manifest(source: str) -> tuple[str, str]:
     return uri, folder
 
 
+def count_rows(uri: str) -> int:
+    """How many images a manifest has."""
+    return int(storage.read_table(uri, columns=["image_id"]).num_rows)
+
+
 def manifest_digest(uri: str) -> str:
     """Digest that names exactly these manifest rows."""
     metadata = storage.read_schema(uri).metadata or {}
@@ -109,8 +116,9 @@ def require_same_source(folder: str, root: str, config: Config) -> None:
     standing = run_record.read_run(folder)["inputs"].get("source")
     if standing != _source_digest(root, files, config, hash_key()):
         raise PlanMismatch(
-            f"{folder} was made of other files than the {len(files)} that the archive holds now: "
-            "give another --out, or remove the folder"
+            f"{folder} was made of other files than the {len(files)} that the archive holds now, "
+            "of another root, or with another data.dataset or MAMMO_HASH_KEY: give another --out, "
+            "or remove the folder"
         )
 
 
@@ -170,10 +178,16 @@ def _read_on_ray(
     with ray_session(address):
         import ray
 
+        from mammo_ray.distributed.pipeline import MAX_RETRIES, finite_retries
+
         items = [{"files": [vars(file) for file in piece]} for piece in pieces]
-        packed = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
-            partial(_read_chunk, read=read), batch_size=None, batch_format="pyarrow"
-        )
+        with finite_retries():
+            packed = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
+                partial(_read_chunk, read=read),
+                batch_size=None,
+                batch_format="pyarrow",
+                max_retries=MAX_RETRIES,
+            )
         rows = follow(packed.iter_rows(), len(items), "manifest", "chunk")
         return [_unpack(row) for row in rows]
 

@@ -5,7 +5,8 @@ that prepares them, so the driver's memory does not grow with the archive's pixe
 """
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,12 +29,10 @@ from mammo_ray.prepared import content_digest, prepare_table, rejections_of
 from mammo_ray.schema import ImageStatus
 
 # A crashed worker's task is tried this often again; Ray's own default is for ever.
-_MAX_RETRIES = 2
+MAX_RETRIES = 2
 _ROUNDS = 2
 # Two prepare tasks and half a CPU of a predictor fit on two CPUs: a task waits for its child.
 _CPUS_BESIDE_PREDICTOR = 0.75
-
-Predictor = Callable[[pa.Table], pa.Table]
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,8 @@ class ShardJob:
         manifest_uri: `manifest.parquet`, sorted by `image_id`.
         config: decides the pixels.
         schema: columns of a part.
-        keep_rejected: whether rejected rows stand in the part too (scores) or not (images).
-        predict: the predictor actors, none for preparation alone.
+        predict: the predictor actors, none for preparation alone. Rejected rows stand in the
+            parts of a run that predicts (scores), and not in those of preparation (images).
     """
 
     folder: str
@@ -66,7 +65,6 @@ class ShardJob:
     manifest_uri: str
     config: Config
     schema: pa.Schema
-    keep_rejected: bool
     predict: PredictStage | None = None
 
 
@@ -106,10 +104,8 @@ def _run_round(job: ShardJob, shards: list[int], said: dict[str, Any], *, last: 
     context.enable_progress_bars = False
     sink = PartSink(job)
     # Equal to the prepare task's where nothing is predicted: Ray Data then runs both as one task.
-    remote = {"num_cpus": 0 if job.predict else 1, "max_retries": _MAX_RETRIES}
-    with warnings.catch_warnings():
-        # Ray 2.60 has no named parameter for it, and its default retries a crash for ever.
-        warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated", RayDeprecationWarning)
+    remote = {"num_cpus": 0 if job.predict else 1, "max_retries": MAX_RETRIES}
+    with finite_retries():
         dataset = _build(job, shards)
     with ShardProgress(job.folder, job.plan):
         try:
@@ -130,7 +126,7 @@ def _build(job: ShardJob, shards: list[int]) -> Dataset:
         batch_format="pyarrow",
         zero_copy_batch=True,
         num_cpus=_CPUS_BESIDE_PREDICTOR if job.predict else 1,
-        max_retries=_MAX_RETRIES,
+        max_retries=MAX_RETRIES,
     )
     if job.predict is None:
         return dataset
@@ -144,6 +140,17 @@ def _build(job: ShardJob, shards: list[int]) -> Dataset:
         num_cpus=job.predict.cpus,
         num_gpus=job.predict.gpus,
     )
+
+
+@contextmanager
+def finite_retries() -> Iterator[None]:
+    """Let a pipeline be built with limits on retries, of which Ray Data's default has none.
+
+    Ray 2.60 takes them only as remote arguments, and warns that these will go.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated", RayDeprecationWarning)
+        yield
 
 
 def prepare_shard(batch: pa.Table, manifest_uri: str, config: Config) -> pa.Table:
@@ -181,7 +188,7 @@ class PartSink(Datasink[list[dict[str, Any]]]):
         self._shards = job.plan.shards
         self._plan_digest = job.plan.digest
         self._schema = job.schema
-        self._keep_rejected = job.keep_rejected
+        self._keep_rejected = job.predict is not None
         self.written: list[dict[str, Any]] = []
 
     def write(self, blocks: Iterable[Block], ctx: Any) -> list[dict[str, Any]]:  # noqa: ANN401, ARG002
@@ -215,7 +222,7 @@ class PartSink(Datasink[list[dict[str, Any]]]):
             planned=table.num_rows,
             rejected=rejections.num_rows,
             content_digest=content_digest(part),
-            extra={"blank": pa.compute.sum(table.column("blank")).as_py() or 0},
+            blank=pa.compute.sum(table.column("blank")).as_py() or 0,
         )
         put_part(self._folder, facts, part, rejections)
         roles = [name for name in ("prepared_by", "predicted_by") if name in table.column_names]

@@ -1,31 +1,22 @@
 """Scoring of a whole archive: one decode, CPU tasks feeding predictor actors, exams at the end."""
 
 import logging
-import time
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.dataset as pads
 
 from mammo_ray import run_record, storage
 from mammo_ray.config import Config
-from mammo_ray.distributed.ingest import before, close_run
 from mammo_ray.distributed.manifest import (
     build_manifest,
+    count_rows,
     locate_manifest,
-    manifest_digest,
     require_same_source,
 )
-from mammo_ray.distributed.pipeline import (
-    PredictStage,
-    ShardJob,
-    process_facts,
-    run_shards,
-    stamp_worker,
-)
-from mammo_ray.distributed.session import cluster_cpus, ray_session
-from mammo_ray.distributed.shards import Plan, cut_shards, open_plan, run_digest, settle
-from mammo_ray.errors import BundleError, InputError
+from mammo_ray.distributed.pipeline import PredictStage, stamp_worker
+from mammo_ray.distributed.planned_run import PlannedWork, close_run, run_planned
+from mammo_ray.distributed.shards import Plan
+from mammo_ray.errors import InputError
 from mammo_ray.identifiers import hash_key, is_keyed
 from mammo_ray.models.bundle import Bundle, read_bundle
 from mammo_ray.run_record import RunRecord
@@ -48,12 +39,7 @@ class PredictActor:
     """One model replica in Ray Data: loads once, then turns prepared shards into scored ones."""
 
     def __init__(self, bundle: str, batch_size: int, digest: str) -> None:
-        self._classifier = Classifier(bundle, batch_size)
-        if self._classifier.digest != digest:
-            raise BundleError(
-                f"the model bundle was replaced during the run: planned {digest}, "
-                f"found {self._classifier.digest}"
-            )
+        self._classifier = Classifier(bundle, batch_size, digest)
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """The scored rows of one prepared shard."""
@@ -85,48 +71,28 @@ def score_archive(
     model = read_bundle(bundle)
     model.require_preprocess_digest(config.preprocess_digest())
     uri, manifest_folder = _manifest_of(source, config, out, address)
-    rows = storage.read_table(uri, columns=["image_id", "bytes"])
-    if rows.num_rows == 0 and before(manifest_folder).rejected == 0:
+    if count_rows(uri) == 0 and run_record.require_success(manifest_folder)["rejected"] == 0:
         raise InputError(f"{uri} has no rows: there is nothing to score")
-    digests = {
-        "manifest": manifest_digest(uri),
-        "preprocess": config.preprocess_digest(),
-        "model": model.digest,
-    }
-    with ray_session(address):
-        image_bytes = config.preprocess.image_bytes
-        shards = cut_shards(rows, config.data, cluster_cpus(), image_bytes)
-        standing = Plan("score", digests, tuple(map(tuple, shards)), config.score.batch_size)
-        plan = open_plan(out, standing)
-        predict = PredictStage(
-            PredictActor,
-            {"bundle": bundle, "batch_size": plan.batch_size, "digest": model.digest},
-            config.score.predictors,
-            config.score.predictor_cpus,
-            config.score.predictor_gpus,
-        )
-        job = ShardJob(out, plan, uri, config, SCORED_IMAGES, keep_rejected=True, predict=predict)
-        started = time.monotonic()
-        said = run_shards(job)
-        record.timings["score_seconds"] = time.monotonic() - started
-        record.ray = {**process_facts(), **said}
-    facts = settle(out, plan)
-    rejected = sum(part.rejected for part in facts)
+    predict = _predict_stage(bundle, model, config)
+    work = PlannedWork("score", uri, config, out, SCORED_IMAGES, predict, model.digest)
+    plan = run_planned(work, record, address)
+    # The tables are made anew, by another protocol perhaps: until they are, nothing is whole.
+    storage.delete(storage.join(out, "_SUCCESS"))
     judgement = _judge(out, plan, manifest_folder, model, config)
-    record.counts = {
-        "planned": plan.images,
-        "done": plan.images - rejected,
-        "rejected": rejected,
-        "parts": len(facts),
-        **_exam_counts(judgement),
-    }
-    record.inputs = digests
-    record.outputs = {"content_digest": run_digest(facts)}
+    record.counts |= _exam_counts(judgement)
     record.details = {
         "ids": "keyed" if is_keyed(hash_key()) else "unkeyed",
         "protocol": config.score.protocol,
     }
-    return close_run(record, before(manifest_folder), out)
+    return record, close_run(record, manifest_folder, out)
+
+
+def _predict_stage(bundle: str, model: Bundle, config: Config) -> PredictStage:
+    score = config.score
+    arguments = {"bundle": bundle, "batch_size": score.batch_size, "digest": model.digest}
+    return PredictStage(
+        PredictActor, arguments, score.predictors, score.predictor_cpus, score.predictor_gpus
+    )
 
 
 def _manifest_of(source: str, config: Config, out: str, address: str | None) -> tuple[str, str]:
@@ -147,9 +113,7 @@ def _read_scores(out: str, plan: Plan) -> pa.Table:
     """What judging exams needs of every image of the plan."""
     if not plan.shards:  # every file was rejected before: exams are judged all the same
         return SCORED_IMAGES.empty_table().select(_JUDGED)
-    filesystem, path = storage.filesystem_of(storage.join(out, "images"))
-    parts = pads.dataset(path, format="parquet", filesystem=filesystem, schema=SCORED_IMAGES)
-    return parts.to_table(columns=_JUDGED)
+    return storage.open_parts(out, SCORED_IMAGES).to_table(columns=_JUDGED)
 
 
 def _judge(out: str, plan: Plan, manifest_folder: str, model: Bundle, config: Config) -> Judgement:

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 import ray
 
 from mammo_ray.distributed.environment import is_local
-from mammo_ray.errors import UsageError
+from mammo_ray.errors import MammoError, UsageError
 
 _log = logging.getLogger(__name__)
 
-# They narrate every run on the console; the same lines stand in Ray's own log files.
 _ANSWER_SECONDS = 10.0
+# They narrate every run on the console; the same lines stand in Ray's own log files.
 _CHATTY = ("ray.data", "ray.train", "ray._private.worker")
 
 
@@ -45,12 +45,15 @@ def ray_session(address: str | None = None) -> Iterator[None]:
 def _connect(address: str | None) -> None:
     if is_local(address):
         # Worker output stays in Ray's own log files: it could carry file names, which carry ids.
-        ray.init(
-            address="local",
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        try:
+            ray.init(
+                address="local",
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        except (ConnectionError, RuntimeError) as error:
+            raise MammoError(f"no local Ray could be started: {error}") from error
         return
     target = address or os.environ["RAY_ADDRESS"]
     _require_answer(target)

@@ -9,7 +9,7 @@ import json
 import math
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 import pyarrow as pa
@@ -27,7 +27,6 @@ _MOST_IMAGES = 600
 _MOST_PART_BYTES = 256 * 2**20
 _FOOTER_READERS = 16
 _PART_NAME = re.compile(r"part-(\d{5,})\.parquet")
-_LEFTOVER = re.compile(r"\.part-\d{5,}\.parquet\.[0-9a-f]{32}\.tmp")
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class PartFacts:
     planned: int
     rejected: int
     content_digest: str
-    extra: dict[str, int] = field(default_factory=dict)
+    blank: int = 0
 
 
 def cut_shards(rows: pa.Table, data: DataConfig, cpus: int, part_bytes: int) -> list[list[str]]:
@@ -218,18 +217,21 @@ def settle(folder: str, plan: Plan) -> list[PartFacts]:
 
 
 def _require_only_parts(folder: str, plan: Plan) -> None:
-    """Nothing but the plan's parts may lie in `images`; leftovers of killed writers are removed."""
+    """Nothing but the plan's parts may lie in `images`.
+
+    Names that start with a dot or an underscore are nobody's part: a writer's temporary file, or
+    what a desktop leaves; readers of datasets pass over them too.
+    """
     if not plan.shards:
         return
     expected = {part_uri(folder, k) for k in range(len(plan.shards))}
     extra = [f for f in storage.list_files(storage.join(folder, "images")) if f.uri not in expected]
     for file in extra:
-        if not _LEFTOVER.fullmatch(file.relative_path):
+        if not file.relative_path.startswith((".", "_")):
             raise LostWork(
                 f"{folder}/images holds {file.relative_path}, which is no part of the plan: "
                 "readers would take it for one; remove it"
             )
-        storage.delete(file.uri)
 
 
 def _take_back(shards: list[int], folder: str) -> None:

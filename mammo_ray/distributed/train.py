@@ -22,6 +22,7 @@ from mammo_ray.distributed.session import ray_session
 from mammo_ray.errors import InputError, MammoError
 from mammo_ray.models.bundle import (
     BundleFacts,
+    OutputFacts,
     input_facts,
     validated_scope,
     write_bundle,
@@ -59,6 +60,7 @@ def train_model(
         PatientLeak: a given split would share a woman.
     """
     run_record.claim_folder(out, "train")
+    run_record.require_success(prepared)
     effective, differences = _effective_config(prepared, config)
     record = RunRecord("train", effective)
     frame, left_out = _training_frame(prepared)
@@ -82,9 +84,9 @@ def train_model(
         "best": facts.metrics,
         "differs_from_recipe": differences,
     }
-    track_run(effective, fitted["history"], _numbers(fitted["metrics"]))
     record.write(out)
     run_record.mark_success(out, record.counts)
+    track_run(effective, fitted["history"], _numbers(fitted["metrics"]))
     return record
 
 
@@ -163,7 +165,7 @@ def _fit_on_ray(
             "progress": progress,
         },
         scaling_config=ScalingConfig(
-            num_workers=1, resources_per_worker={"CPU": config.train.threads}
+            num_workers=config.train.workers, resources_per_worker={"CPU": config.train.threads}
         ),
         run_config=RunConfig(
             name=name,
@@ -247,6 +249,7 @@ def _bundle_facts(
             "is validated on nothing, and every exam it scores will be out of scope"
         )
     return BundleFacts(
+        outputs=(OutputFacts(name=config.heads.label),),
         inputs=input_facts(size.height, size.width, size.bits),
         label_level=LabelLevel(levels[0]),
         label_sources=tuple(sources),

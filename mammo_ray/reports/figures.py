@@ -161,6 +161,9 @@ def display_images(
     return _png(figure)
 
 
+EVALUATION_FIGURES = ("scores", "roc", "precision_recall", "confusion_matrix")
+
+
 def evaluation_figures(evaluation: dict[str, Any], frame: pd.DataFrame) -> dict[str, bytes]:
     """The figures of an evaluation of images, by name; those that cannot be drawn are left out.
 

@@ -21,19 +21,27 @@ class Classifier:
     Args:
         bundle_folder: a folder or `s3://` prefix.
         batch_size: rows a batch, at least 1.
+        digest: of the bundle that is expected; None takes any.
         threads: CPU threads of the network in this process.
 
     Attributes:
         bundle: facts, configuration and digest of the model.
 
     Raises:
-        BundleError: a bundle that is damaged or cannot be loaded.
+        BundleError: a bundle that is damaged, cannot be loaded, or is not the expected one.
     """
 
-    def __init__(self, bundle_folder: str, batch_size: int, threads: int = 1) -> None:
+    def __init__(
+        self, bundle_folder: str, batch_size: int, digest: str | None = None, threads: int = 1
+    ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, found {batch_size}")
         self.bundle = read_bundle(bundle_folder)
+        if digest is not None and self.bundle.digest != digest:
+            raise BundleError(
+                f"the model bundle was replaced during the run: expected {digest}, "
+                f"found {self.bundle.digest}"
+            )
         self.batch_size = batch_size
         limit_threads(threads)
         self._model = self.bundle.load_model()

@@ -8,7 +8,13 @@ import pytest
 
 from mammo_ray import storage
 from mammo_ray.config import Config
-from mammo_ray.distributed.pipeline import PartSink, ShardJob, cause_of, operator_names
+from mammo_ray.distributed.pipeline import (
+    PartSink,
+    PredictStage,
+    ShardJob,
+    cause_of,
+    operator_names,
+)
 from mammo_ray.distributed.shards import Plan, part_uri, read_part_facts, rejections_uri
 from mammo_ray.errors import LostWork, StorageError
 from mammo_ray.prepared import TRANSIT
@@ -18,7 +24,7 @@ PLAN = Plan("prepare", {"manifest": "m"}, (("a", "b"), ("c",)))
 
 
 def _job(folder: Path) -> ShardJob:
-    return ShardJob(str(folder), PLAN, "unused", Config(recipe="x"), PREPARED, keep_rejected=False)
+    return ShardJob(str(folder), PLAN, "unused", Config(recipe="x"), PREPARED)
 
 
 def _block(shard: int, *rows: tuple[str, str]) -> pa.Table:
@@ -71,7 +77,7 @@ def test_a_shard_of_rejections_alone_is_an_empty_part(tmp_path: Path) -> None:
 
 
 def test_rejected_rows_stand_in_the_part_where_they_are_kept(tmp_path: Path) -> None:
-    job = replace(_job(tmp_path), keep_rejected=True)
+    job = replace(_job(tmp_path), predict=PredictStage(object, {}, 1, 1, 0))
     PartSink(job).write([_block(0, ("a", "prepared"), ("b", "rejected"))], None)
     assert storage.read_table(part_uri(str(tmp_path), 0)).num_rows == 2
 

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pytest
 
 from mammo_ray import storage
@@ -110,14 +111,17 @@ def test_settling_adds_up_parts_and_merges_rejections(tmp_path: Path) -> None:
     assert merged.column("image_id").to_pylist() == ["a"]
 
 
-def test_leftovers_of_killed_writers_are_removed_and_strangers_are_refused(tmp_path: Path) -> None:
+def test_leftovers_of_killed_writers_are_passed_over_and_strangers_are_refused(
+    tmp_path: Path,
+) -> None:
     folder = str(tmp_path)
     _put(folder, 0)
     _put(folder, 1)
     leftover = tmp_path / "images" / f".part-00000.parquet.{'0' * 32}.tmp"
     leftover.write_bytes(b"half")
-    settle(folder, PLAN)
-    assert not leftover.exists()
+    (tmp_path / "images" / ".DS_Store").write_bytes(b"desktop")
+    assert len(settle(folder, PLAN)) == 2
+    assert ds.dataset(tmp_path / "images").count_rows() == 3  # readers pass over them too
     shutil.copy(part_uri(folder, 0), tmp_path / "images" / "part-00099.parquet")
     with pytest.raises(LostWork, match="part-00099"):
         settle(folder, PLAN)

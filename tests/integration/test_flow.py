@@ -172,6 +172,12 @@ def test_a_bundle_that_was_replaced_during_a_run_is_refused(flow: Flow) -> None:
         PredictActor(flow.model, batch_size=2, digest="planned")
 
 
+def test_looser_limits_are_another_plan(flow: Flow, small: Config) -> None:
+    other = overlay(small, ("decode.max_megapixels=50",), "test")
+    with pytest.raises(PlanMismatch, match=r"limits was 100\.0 megapixels.*is 50\.0 megapixels"):
+        prepare_archive(flow.manifest, other, flow.prepared)
+
+
 def test_a_folder_of_another_stage_is_not_overwritten(flow: Flow, small: Config) -> None:
     before = Path(flow.manifest, "run.json").read_bytes()
     with pytest.raises(UsageError, match="holds a result of `mammo manifest`"):
