@@ -5,15 +5,12 @@ the new content or nothing. Objects travel by boto3, Parquet by pyarrow.fs, on t
 (the standard AWS chain) and endpoint (`AWS_ENDPOINT_URL`).
 """
 
-import functools
 import hashlib
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -21,13 +18,8 @@ import pyarrow.dataset as pads
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from mammo_ray import object_storage
 from mammo_ray.errors import InputError, StorageError
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
-# A missing bucket is no missing file: the store itself is not what was expected.
-_NOT_FOUND = {"404", "NoSuchKey", "NotFound"}
 
 
 @dataclass(frozen=True, order=True)
@@ -77,7 +69,9 @@ def list_files(root: str) -> list[StoredFile]:
         InputError: the root does not exist or is not a folder.
         StorageError: the listing failed.
     """
-    return sorted(_list_s3(root) if is_s3(root) else _list_local(Path(root)))
+    if is_s3(root):
+        return sorted(StoredFile(*found) for found in object_storage.list_objects(root))
+    return sorted(_list_local(Path(root)))
 
 
 def read_bytes(uri: str, start: int = 0, length: int | None = None) -> bytes:
@@ -89,7 +83,7 @@ def read_bytes(uri: str, start: int = 0, length: int | None = None) -> bytes:
         StorageError: reading failed in any other way.
     """
     if is_s3(uri):
-        return _read_s3(uri, start, length)
+        return object_storage.read_object(uri, start, length)
     try:
         with Path(uri).open("rb") as file:
             file.seek(start)
@@ -104,7 +98,7 @@ def is_there(root: str) -> bool:
     """Whether a folder or prefix exists and holds anything; an unmounted share holds nothing."""
     if is_s3(root):
         try:
-            return next(_list_s3(root), None) is not None
+            return next(object_storage.list_objects(root), None) is not None
         except InputError:
             return False
     try:
@@ -118,19 +112,7 @@ def exists(uri: str) -> bool:
     """Whether a file (not a folder) is there."""
     if not is_s3(uri):
         return _is_file(Path(uri))
-    bucket, key = _split_s3(uri)
-    if not key or key.endswith("/"):
-        return False
-    with _s3_errors(uri):
-        try:
-            _client().head_object(Bucket=bucket, Key=key)
-        except FileNotFoundError:
-            return False
-        except _client().exceptions.ClientError as error:
-            if error.response["Error"]["Code"] in _NOT_FOUND:
-                return False
-            raise
-    return True
+    return object_storage.object_exists(uri)
 
 
 def _is_file(path: Path) -> bool:
@@ -147,9 +129,7 @@ def write_bytes(uri: str, content: bytes) -> None:
         StorageError: writing failed; nothing is left under the name.
     """
     if is_s3(uri):
-        bucket, key = _split_s3(uri)
-        with _s3_errors(uri):
-            _client().put_object(Bucket=bucket, Key=key, Body=content)
+        object_storage.put_object(uri, content)
         return
     target = Path(uri)
     # The leading dot keeps a leftover of a crash out of every dataset reader.
@@ -174,9 +154,7 @@ def write_text(uri: str, text: str) -> None:
 def delete(uri: str) -> None:
     """Remove a file; one that is not there is no error."""
     if is_s3(uri):
-        bucket, key = _split_s3(uri)
-        with _s3_errors(uri):
-            _client().delete_object(Bucket=bucket, Key=key)
+        object_storage.delete_object(uri)
         return
     try:
         Path(uri).unlink(missing_ok=True)
@@ -270,7 +248,7 @@ def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:
     """The Arrow file system of a URI and the path in it."""
     if not is_s3(uri):
         return pafs.LocalFileSystem(), str(Path(uri).absolute())
-    return _arrow_s3(), uri.removeprefix("s3://")
+    return object_storage.arrow_filesystem(), uri.removeprefix("s3://")
 
 
 def _list_local(root: Path) -> Iterator[StoredFile]:
@@ -326,84 +304,3 @@ def _is_utf8(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _list_s3(root: str) -> Iterator[StoredFile]:
-    bucket, prefix = _split_s3(root)
-    prefix = f"{prefix.rstrip('/')}/" if prefix else ""
-    found = False
-    with _s3_errors(root):
-        pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        for page in pages:
-            for item in page.get("Contents", []):
-                found = True
-                if not item["Key"].endswith("/"):
-                    relative = item["Key"].removeprefix(prefix)
-                    yield StoredFile(relative, f"s3://{bucket}/{item['Key']}", item["Size"])
-    if not found:
-        raise InputError(f"root {root} does not exist: no object has this prefix")
-
-
-def _read_s3(uri: str, start: int, length: int | None) -> bytes:
-    if length == 0:
-        return b""
-    bucket, key = _split_s3(uri)
-    end = "" if length is None else str(start + length - 1)
-    with _s3_errors(uri):
-        try:
-            if start == 0 and length is None:
-                return _client().get_object(Bucket=bucket, Key=key)["Body"].read()
-            answer = _client().get_object(Bucket=bucket, Key=key, Range=f"bytes={start}-{end}")
-            return answer["Body"].read()
-        except _client().exceptions.ClientError as error:
-            if error.response["Error"]["Code"] == "InvalidRange":
-                return b""  # as a local file answers past its end
-            raise
-
-
-def _split_s3(uri: str) -> tuple[str, str]:
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    if not bucket:
-        raise InputError(f"{uri!r} names no bucket; expected s3://bucket/key")
-    return bucket, key
-
-
-@functools.cache
-def _client_of_process(_process_id: int) -> "S3Client":
-    """One client a process: boto3 clients do not survive a fork."""
-    import boto3
-    from botocore.config import Config
-
-    settings = Config(
-        retries={"mode": "standard", "max_attempts": 6},
-        connect_timeout=5,
-        read_timeout=30,
-        s3={"addressing_style": "path"} if os.environ.get("AWS_ENDPOINT_URL") else None,
-    )
-    return boto3.client("s3", config=settings)
-
-
-def _client() -> "S3Client":
-    return _client_of_process(os.getpid())
-
-
-@functools.cache
-def _arrow_s3() -> pafs.FileSystem:
-    endpoint = os.environ.get("AWS_ENDPOINT_URL")
-    return pafs.S3FileSystem(**({"endpoint_override": endpoint} if endpoint else {}))
-
-
-@contextmanager
-def _s3_errors(uri: str) -> Iterator[None]:
-    """Turn botocore's errors into ours."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        yield
-    except ClientError as error:
-        code = error.response["Error"].get("Code", "unknown")
-        if code in _NOT_FOUND:
-            raise FileNotFoundError(f"no object under this address ({code})") from error
-        raise StorageError(f"object storage refused {_split_s3(uri)[0]}: {code}") from error
-    except BotoCoreError as error:
-        raise StorageError(f"object storage failed: {type(error).__name__}") from error

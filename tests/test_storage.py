@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from moto import mock_aws
 
-from mammo_ray import storage
+from mammo_ray import object_storage, storage
 from mammo_ray.errors import InputError, StorageError
 
 BUCKET = "films"
@@ -27,10 +27,10 @@ def root(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
-        storage._client_of_process.cache_clear()
+        object_storage.client_of_process.cache_clear()
         boto3.client("s3").create_bucket(Bucket=BUCKET)
         yield f"s3://{BUCKET}/root"
-    storage._client_of_process.cache_clear()
+    object_storage.client_of_process.cache_clear()
 
 
 def test_what_is_written_is_read_whole_and_by_range(root: str) -> None:
@@ -140,14 +140,14 @@ def test_refused_credentials_are_a_storage_error_not_a_missing_file(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     with mock_aws():
-        storage._client_of_process.cache_clear()
-        client = storage._client()
+        object_storage.client_of_process.cache_clear()
+        client = object_storage.client()
         client.meta.events.register(
             "before-call.s3.GetObject", lambda **_: _answer(403, "AccessDenied")
         )
         with pytest.raises(StorageError, match="AccessDenied"):
             storage.read_bytes("s3://films/secret/patient-name.dcm")
-    storage._client_of_process.cache_clear()
+    object_storage.client_of_process.cache_clear()
 
 
 def _answer(status: int, code: str) -> tuple[object, dict[str, object]]:
