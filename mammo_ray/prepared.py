@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 from mammo_ray import storage
 from mammo_ray.config import Config
 from mammo_ray.dicom.sandbox import Sandbox
-from mammo_ray.errors import ImageRejected, IncompleteResult, InputError, StorageError
+from mammo_ray.errors import ImageRejected, InputError, StorageError
 from mammo_ray.preprocess.pipeline import PreparedImage, prepare_file
-from mammo_ray.run_record import require_success
+from mammo_ray.run_record import require_rows, require_success
 from mammo_ray.schema import (
     LABEL_COLUMNS,
     PREPARED,
@@ -151,14 +151,10 @@ def read_labels(folder: str) -> pd.DataFrame:
     Raises:
         InputError: not a finished result of `mammo prepare`.
     """
-    counts = require_success(folder)
+    require_success(folder)
     columns = [name for name in PREPARED.names if name not in {"pixels", "mask"}]
     table = storage.open_parts(folder, PREPARED).to_table(columns=columns)
-    if table.num_rows != counts["done"]:
-        raise IncompleteResult(
-            f"{folder} holds {table.num_rows} images, its _SUCCESS says {counts['done']}; "
-            "start its command again to finish it"
-        )
+    require_rows(folder, table.num_rows, "done")
     frame: pd.DataFrame = table.to_pandas()
     return frame.sort_values("image_id", ignore_index=True)
 

@@ -147,6 +147,20 @@ def require_success(folder: str) -> dict[str, int]:
     return counts
 
 
+def require_rows(folder: str, found: int, counted: str) -> None:
+    """Refuse a result whose parts do not hold as many rows as its mark counts under a name.
+
+    Raises:
+        IncompleteResult: with both numbers.
+    """
+    expected = require_success(folder)[counted]
+    if found != expected:
+        raise IncompleteResult(
+            f"{folder} holds {found} images, its _SUCCESS says {expected}; "
+            "start its command again to finish it"
+        )
+
+
 def read_run(folder: str) -> dict[str, Any]:
     """The content of a `run.json`.
 

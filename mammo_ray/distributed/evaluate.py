@@ -12,13 +12,9 @@ from ray.data import ActorPoolStrategy
 
 from mammo_ray import run_record, storage
 from mammo_ray.config import Config
-from mammo_ray.distributed.pipeline import (
-    operator_names,
-    process_facts,
-    run_name,
-)
+from mammo_ray.distributed.pipeline import operator_names, process_facts, run_name
 from mammo_ray.distributed.session import ray_session
-from mammo_ray.errors import BundleError, IncompleteResult, InputError
+from mammo_ray.errors import BundleError, InputError
 from mammo_ray.evaluation.metrics import evaluate_scores
 from mammo_ray.models.bundle import Bundle, read_bundle
 from mammo_ray.prepared import read_labels, read_pixels
@@ -195,12 +191,7 @@ def _scores_of(folder: str, model: Bundle) -> pd.DataFrame:
     digests = set(table.column("model_digest").unique().to_pylist())
     if digests != {model.digest}:
         raise BundleError(f"{folder} was scored by model {sorted(digests)}, not by {model.digest}")
-    planned = run_record.require_success(folder)["planned"]
-    if table.num_rows != planned:
-        raise IncompleteResult(
-            f"{folder} holds {table.num_rows} images, its _SUCCESS says {planned}; "
-            "start its command again to finish it"
-        )
+    run_record.require_rows(folder, table.num_rows, "planned")
     frame: pd.DataFrame = table.to_pandas()
     return frame
 

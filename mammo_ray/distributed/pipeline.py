@@ -98,21 +98,37 @@ def _missing(job: ShardJob) -> list[int]:
 
 def _run_round(job: ShardJob, shards: list[int], said: dict[str, Any], *, last: bool) -> None:
     """One pass of Ray Data over some shards; what it says is added in place."""
-    context = DataContext.get_current()
-    context.target_max_block_size = None  # else a shard over 128 MiB is cut in two
-    context.max_errored_blocks = 0 if last else -1
-    context.enable_progress_bars = False
     sink = PartSink(job)
     # Equal to the prepare task's where nothing is predicted: Ray Data then runs both as one task.
     remote = {"num_cpus": 0 if job.predict else 1, "max_retries": MAX_RETRIES}
-    with finite_retries():
-        dataset = _build(job, shards)
-    with ShardProgress(job.folder, job.plan):
-        try:
-            dataset.write_datasink(sink, ray_remote_args=remote)
-        except (RayError, MammoError) as error:
-            raise cause_of(error) from error
-    _add_statements(said, dataset, sink)
+    with _whole_blocks(errors_allowed=not last):
+        with finite_retries():
+            dataset = _build(job, shards)
+        with ShardProgress(job.folder, job.plan):
+            try:
+                dataset.write_datasink(sink, ray_remote_args=remote)
+            except (RayError, MammoError) as error:
+                raise cause_of(error) from error
+        _add_statements(said, dataset, sink)
+
+
+@contextmanager
+def _whole_blocks(*, errors_allowed: bool) -> Iterator[None]:
+    """Ray Data's settings for shards; other pipelines of this process get theirs back."""
+    context = DataContext.get_current()
+    ours = {
+        "target_max_block_size": None,  # else a shard over 128 MiB is cut in two
+        "max_errored_blocks": -1 if errors_allowed else 0,
+        "enable_progress_bars": False,
+    }
+    before = {name: getattr(context, name) for name in ours}
+    try:
+        for name, value in ours.items():
+            setattr(context, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(context, name, value)
 
 
 def _build(job: ShardJob, shards: list[int]) -> Dataset:

@@ -16,7 +16,7 @@ from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from mammo_ray import run_record, storage
 from mammo_ray.config import Config, validate_config
-from mammo_ray.distributed.pipeline import process_facts
+from mammo_ray.distributed.pipeline import cause_of, process_facts
 from mammo_ray.distributed.progress import EpochProgress
 from mammo_ray.distributed.session import ray_session
 from mammo_ray.errors import InputError, MammoError
@@ -279,8 +279,6 @@ def _counts(frame: pd.DataFrame) -> dict[str, int]:
 
 def _cause(error: ray.train.TrainingFailedError) -> BaseException:
     """Our own error behind a failed training, else Ray's."""
-    failures = getattr(error, "worker_failures", {})
-    ours = [f for f in failures.values() if isinstance(f, MammoError)]
-    inner = [getattr(f, "cause", None) for f in failures.values()]
-    ours += [f for f in inner if isinstance(f, MammoError)]
-    return ours[0] if ours else error
+    failures = getattr(error, "worker_failures", {}).values()
+    causes = (cause_of(failure) for failure in failures)
+    return next((cause for cause in causes if isinstance(cause, MammoError)), error)

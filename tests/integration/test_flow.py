@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from ray.data import DataContext
 
 from mammo_ray import storage
 from mammo_ray.config import Config, overlay
@@ -104,6 +105,12 @@ def test_scores_and_prepared_images_are_evaluated_alike(
     first = json.loads(Path(flow.evaluation, "evaluation.json").read_text(encoding="utf-8"))
     second = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
     assert second["roc_auc"]["value"] == pytest.approx(first["roc_auc"]["value"])
+
+
+def test_settings_of_ray_data_are_given_back_after_a_run(flow: Flow) -> None:
+    assert Path(flow.scores, "_SUCCESS").exists()
+    assert DataContext.get_current().max_errored_blocks == 0
+    assert DataContext.get_current().target_max_block_size is not None
 
 
 def test_a_second_start_does_nothing_and_changes_nothing(flow: Flow, small: Config) -> None:
