@@ -3,14 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+BENCH := $(VENV)/bench
 
-.PHONY: help install demo test integration lint bench lock clean
+.PHONY: help install demo test integration fuzz lint bench lock clean
 
 help:
 	@echo "make install      set up .venv from requirements.lock"
 	@echo "make demo         the whole flow on a synthetic archive, into ./demo-output"
 	@echo "make test         unit tests"
 	@echo "make integration  tests on real Ray clusters and in a browser"
+	@echo "make fuzz N=200   so many damaged files of each transfer syntax, and header bombs"
 	@echo "make lint         style, types, import contract"
 	@echo "make bench        benchmarks, as ratios against stated baselines"
 	@echo "make lock         resolve requirements.lock again"
@@ -34,14 +36,29 @@ test: $(STAMP)
 integration: $(STAMP)
 	$(BIN)/python -m pytest tests/integration
 
+N ?= 200
+fuzz: $(STAMP)
+	$(BIN)/python -m tests.fuzz -n $(N)
+	$(BIN)/python -m tests.fuzz.bombs
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(STAMP)
+# Beside the environment, so that tests and the package meet no decoder but those they declare.
+$(BENCH): $(STAMP) tests/bench/requirements.txt
+	rm -rf $(BENCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  --target $(BENCH) -r tests/bench/requirements.txt
+	touch $(BENCH)
+
+bench: $(BENCH)
+	PYTHONPATH=$(BENCH) $(BIN)/python -m tests.bench.decode
+	PYTHONPATH=$(BENCH) $(BIN)/python -m tests.bench.prepare
 	RAY_worker_niceness=0 $(BIN)/python -m tests.bench.pipeline
+	$(BIN)/python -m tests.bench.manifest_scale
 
 lock: $(STAMP)
 	$(BIN)/python -m pip install --quiet uv

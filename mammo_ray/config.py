@@ -7,17 +7,30 @@ configuration is written beside every result as `config.yaml`.
 
 import hashlib
 import json
+import re
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from mammo_ray.errors import ConfigError
+from mammo_ray.schema import ImageKind
 
 # Raise when the same configuration starts to give other pixels.
-PREPROCESS_VERSION = 1
+PREPROCESS_VERSION = 2
+
+# What a regular expression over file names may name.
+FILE_NAME_GROUPS = ("patient_id", "laterality", "view_position")
 
 
 class Section(BaseModel):
@@ -26,10 +39,99 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class ExcludeConfig(Section):
+    """What an archive holds beside screening images; each rule can be switched off."""
+
+    other_modality: bool = True
+    quality_control: bool = Field(True, description="quality-control and phantom images")
+    flat_field: bool = True
+    magnification: bool = True
+    spot_compression: bool = True
+    stereotactic: bool = Field(True, description="images of a biopsy")
+    specimen: bool = Field(True, description="tissue that was taken out")
+    processing_twin: bool = Field(True, description="FOR PROCESSING beside FOR PRESENTATION")
+
+
+def _file_name_pattern(text: str | None) -> str | None:
+    """The text, if it is a regular expression that names what a path can tell.
+
+    Raises:
+        ValueError: not a regular expression, another group, or no group `patient_id`.
+    """
+    if text is None:
+        return None
+    try:
+        groups = set(re.compile(text).groupindex)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    if "patient_id" not in groups or not groups <= set(FILE_NAME_GROUPS):
+        raise ValueError(
+            f"needs a named group patient_id and knows {', '.join(FILE_NAME_GROUPS)}; "
+            f"found {sorted(groups) or 'none'}"
+        )
+    return text
+
+
+FileNamePattern = Annotated[str | None, AfterValidator(_file_name_pattern)]
+_Words = Annotated[
+    list[Annotated[str, StringConstraints(pattern=r"^[^/\\]+$")]], Field(min_length=1)
+]
+
+
+class FoldersConfig(Section):
+    """What the file names of the layout `folders` tell."""
+
+    pattern: FileNamePattern = Field(
+        None,
+        description="regular expression, searched in the path below the root; named groups "
+        "patient_id, laterality, view_position; null: a file name is a woman of its own",
+    )
+
+
+class PairsConfig(Section):
+    """How the layout `pairs` tells masks from images."""
+
+    pattern: FileNamePattern = Field(None, description="as `folders.pattern`, for the images")
+    mask_suffixes: _Words = Field(
+        ["mask", "masks", "gt", "seg", "segmentation", "label"],
+        description="words that end or begin the name of a mask: x_mask, x-mask-1, mask_x",
+    )
+    mask_folders: _Words = Field(
+        [
+            "mask", "masks", "label", "labels", "annotation", "annotations", "ground_truth",
+            "groundtruth", "gt", "seg", "segmentation", "segmentations",
+        ],
+        description="folders of masks beside a folder of images",
+    )  # fmt: skip
+
+
+class FetchConfig(Section):
+    """How a data set is downloaded, and what its archive may hold."""
+
+    max_gigabytes: float = Field(2000, gt=0, description="of a download, and of all it unpacks to")
+    max_file_gigabytes: float = Field(8, gt=0, description="of one unpacked file")
+    max_files: int = Field(2_000_000, ge=1, description="files and folders of an archive")
+    max_ratio: float = Field(200, ge=1, description="unpacked for packed bytes, above 128 MiB")
+    timeout_seconds: float = Field(60, gt=0, description="for a server to say something")
+    attempts: int = Field(6, ge=1, description="failures in a row before a server is given up")
+
+
 class DataConfig(Section):
     """What goes in, how it is cut into shards, and how women are split."""
 
-    dataset: str = Field("archive", min_length=1, description="goes into every image_id")
+    dataset: str | None = Field(
+        None, min_length=1, description="goes into every image_id; null: the name of the layout"
+    )
+    kind: Literal["full", "crop"] = Field("full", description="which rows of a manifest are used")
+    image_kinds: tuple[ImageKind | Literal["unknown"], ...] | None = Field(
+        None,
+        min_length=1,
+        description="kinds that training pools, others are left out; null: there must be one",
+    )
+    exclude: ExcludeConfig = ExcludeConfig()
+    folders: FoldersConfig = FoldersConfig()
+    pairs: PairsConfig = PairsConfig()
+    fetch: FetchConfig = FetchConfig()
     shard_images: int | None = Field(None, ge=1, description="images a shard; null: from sizes")
     shard_megabytes: int = Field(512, ge=1, description="cap on the source bytes of one shard, MB")
     allowed_rejected_share: float = Field(0.01, ge=0, le=1)
@@ -47,7 +149,11 @@ class DataConfig(Section):
 class DecodeConfig(Section):
     """Decoding, and the limits of the child process that does it."""
 
-    reduced: Literal["none"] = Field("none", description="resolution levels left out in decoding")
+    reduced: Literal["none", "4x", "2x"] = Field(
+        "none",
+        description="leave resolution levels of JPEG 2000 out while the crop keeps so many times "
+        "its prepared size",
+    )
     max_megapixels: float = Field(100.0, gt=0, description="Rows x Columns above this are rejected")
     sandbox: bool = Field(True, description="prepare each image in a child process")
     timeout_seconds: float = Field(60.0, gt=0, description="wall-clock limit for one image")
@@ -164,6 +270,7 @@ class ReportConfig(Section):
     rejections: int = Field(200, ge=0, le=5000, description="rows of rejected images")
     exams: int = Field(25, ge=0, le=500, description="rows of the worklist")
     examples: int = Field(4, ge=1, le=50, description="pictures a group")
+    samples: int = Field(12, ge=0, le=50, description="pictures a class that explore shows")
 
 
 class PhantomConfig(Section):

@@ -20,6 +20,7 @@ from mammo_ray.errors import IncompleteResult, InputError, UsageError
 _log = logging.getLogger(__name__)
 
 EXIT_REJECTED = 3
+EXIT_FINDINGS = 4
 
 _PACKAGES = (
     "ray", "tensorflow", "keras", "pydicom", "imagecodecs", "opencv-python-headless",

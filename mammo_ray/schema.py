@@ -9,7 +9,21 @@ from enum import StrEnum
 
 import pyarrow as pa
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
+
+
+class Layout(StrEnum):
+    """How a data set lies on disk; `archive` takes any tree of DICOM files."""
+
+    CBIS_DDSM = "cbis-ddsm"
+    CBIS_DDSM_KAGGLE = "cbis-ddsm-kaggle"
+    RSNA = "rsna"
+    VINDR = "vindr"
+    INBREAST = "inbreast"
+    MINI_MIAS = "mini-mias"
+    FOLDERS = "folders"
+    PAIRS = "pairs"
+    ARCHIVE = "archive"
 
 
 class Laterality(StrEnum):
@@ -49,6 +63,22 @@ class ImageKind(StrEnum):
     QUALITY_CONTROL = "quality-control"
 
 
+class Kind(StrEnum):
+    """How much of a film a file shows."""
+
+    FULL = "full"
+    CROP = "crop"
+    MASK = "mask"
+
+
+class OutlineForm(StrEnum):
+    """The forms in which data sets draw a finding."""
+
+    CIRCLE = "circle"
+    BOX = "box"
+    POLYGON = "polygon"
+
+
 class PresentationIntent(StrEnum):
     """Presentation Intent Type (0008,0068), else what the SOP class says."""
 
@@ -79,6 +109,7 @@ class Stage(StrEnum):
     MANIFEST = "manifest"
     PREPARE = "prepare"
     SCORE = "score"
+    EXPORT = "export"
 
 
 class RejectionReason(StrEnum):
@@ -92,6 +123,13 @@ class RejectionReason(StrEnum):
     NO_PIXEL_DATA = "no-pixel-data"
     CONFLICTING_INSTANCE = "conflicting-instance"
     FILE_CHANGED = "file-changed"
+    UNKNOWN_FORMAT = "unknown-format"
+    MISSING_FILE = "missing-file"
+    AMBIGUOUS_FILE = "ambiguous-file"
+    TABLE_ROW_INVALID = "table-row-invalid"
+    NOT_IN_TABLE = "not-in-table"
+    ANNOTATION_INVALID = "annotation-invalid"
+    MASK_WITHOUT_IMAGE = "mask-without-image"
     UNSUPPORTED_TRANSFER_SYNTAX = "unsupported-transfer-syntax"
     UNSUPPORTED_PIXEL_FORMAT = "unsupported-pixel-format"
     IMAGE_TOO_LARGE = "image-too-large"
@@ -112,9 +150,17 @@ class ExclusionRule(StrEnum):
     NOT_AN_IMAGE = "not-an-image"
     NOT_AN_IMAGE_OBJECT = "not-an-image-object"
     OTHER_MODALITY = "other-modality"
-    SPOT_OR_MAGNIFICATION = "spot-or-magnification"
+    MAGNIFICATION = "magnification"
+    SPOT_COMPRESSION = "spot-compression"
+    STEREOTACTIC = "stereotactic"
+    SPECIMEN = "specimen"
+    PROCESSING_TWIN = "processing-twin"
     QUALITY_CONTROL = "quality-control"
+    FLAT_FIELD = "flat-field"
     DUPLICATE_INSTANCE = "duplicate-instance"
+    MASK_OF_AN_IMAGE = "mask-of-an-image"
+    ANNOTATION = "annotation"
+    NOT_IN_LAYOUT = "not-in-layout"
 
 
 class ImageStatus(StrEnum):
@@ -152,13 +198,26 @@ def _schema(*groups: list[tuple[str, pa.DataType]]) -> pa.Schema:
 
 ABNORMALITY = pa.struct(
     [
+        pa.field("number", pa.int16()),
         pa.field("type", pa.string()),
         pa.field("pathology", pa.string()),
         pa.field("shape", pa.string()),
         pa.field("margins", pa.string()),
+        pa.field("calcification_type", pa.string()),
         pa.field("distribution", pa.string()),
         pa.field("assessment", pa.int16()),
         pa.field("subtlety", pa.int16()),
+    ]
+)
+
+# A finding drawn by hand, in source pixels with integers at pixel centers (row, column).
+# circle: center in points, radius; box: top-left and bottom-right corner pixels, both inside it;
+# polygon: its corners. `points` is flat: row, column, row, column ...
+OUTLINE = pa.struct(
+    [
+        pa.field("form", pa.string()),
+        pa.field("points", pa.list_(pa.float64())),
+        pa.field("radius", pa.float64()),
     ]
 )
 
@@ -174,6 +233,9 @@ _IDENTITY: list[tuple[str, pa.DataType]] = [
 
 # What an image is, who made it, and its labels: carried into prepared parts and scores.
 _LABELS: list[tuple[str, pa.DataType]] = [
+    ("film_id", pa.string()),
+    ("kind", pa.string()),
+    ("parent_image_id", pa.string()),
     ("view_modifiers", pa.list_(pa.string())),
     ("image_kind", pa.string()),
     ("presentation_intent", pa.string()),
@@ -188,6 +250,8 @@ _LABELS: list[tuple[str, pa.DataType]] = [
     ("age", pa.float32()),
     ("implant", pa.bool_()),
     ("biopsy", pa.bool_()),
+    ("invasive", pa.bool_()),
+    ("difficult_negative", pa.bool_()),
     ("site", pa.string()),
     ("manufacturer", pa.string()),
     ("model_name", pa.string()),
@@ -229,6 +293,8 @@ MANIFEST = _schema(
         ("abnormalities", pa.list_(ABNORMALITY)),
         ("mask_uris", pa.list_(pa.string())),
         ("roi_uris", pa.list_(pa.string())),
+        ("outlines", pa.list_(OUTLINE)),
+        ("mask_values", pa.list_(pa.int32())),
         ("pixel_spacing_mm", pa.list_(pa.float64())),
         ("magnification", pa.float64()),
         ("rows", pa.int32()),
@@ -236,6 +302,26 @@ MANIFEST = _schema(
         ("transfer_syntax", pa.string()),
         ("bytes", pa.int64()),
     ],
+)
+
+# What the examination of a file adds for the reader of its layout; no manifest keeps it.
+_PIXEL_FACTS: list[tuple[str, pa.DataType]] = [
+    ("bits", pa.int16()),
+    ("near_binary", pa.float32()),
+    ("foreground", pa.float32()),
+    ("gray_values", pa.list_(pa.int32())),
+]
+
+# Which exposure an image comes from: tells FOR PROCESSING images that have a twin.
+_EXPOSURE: list[tuple[str, pa.DataType]] = [
+    ("irradiation_event", pa.string()),
+    ("acquired", pa.string()),
+    ("source_sop_uids", pa.list_(pa.string())),
+]
+
+EXAMINED = pa.schema(
+    [*MANIFEST, *[pa.field(name, kind) for name, kind in [*_PIXEL_FACTS, *_EXPOSURE]]],
+    metadata={"schema_version": SCHEMA_VERSION},
 )
 
 # Identity is null where the header could not be read; it lets a fault count against its exam.
@@ -318,6 +404,22 @@ EXAMS = _schema(
     ]
 )
 
+# Exams of a list of expected ones of which no screening image came.
+MISSING_EXAMS = _schema(
+    [
+        ("accession", pa.string()),
+        ("study_uid", pa.string()),
+        ("patient_id", pa.string()),
+        ("study_date", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
+
+# Columns that are known only once an image was read, or a woman followed: targets, never inputs.
+FOLLOWS_READING: tuple[str, ...] = (
+    "birads", "biopsy", "invasive", "difficult_negative", "pathology", "follow_up_months",
+    "label_source",
+)  # fmt: skip
 LABEL_COLUMNS: tuple[str, ...] = tuple(name for name, _ in _IDENTITY + _LABELS)
 IDENTITY_COLUMNS: tuple[str, ...] = tuple(name for name, _ in _IDENTITY)
 GEOMETRY_COLUMNS: tuple[str, ...] = tuple(name for name, _ in _GEOMETRY)

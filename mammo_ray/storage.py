@@ -1,14 +1,15 @@
 """Local paths and `s3://` addresses behind one small interface.
 
 A URI is a local path or `s3://bucket/key`. Objects are put whole: a reader sees the old content,
-the new content or nothing. Objects travel by boto3, Parquet by pyarrow.fs, on the same credentials
-(the standard AWS chain) and endpoint (`AWS_ENDPOINT_URL`).
+the new content or nothing. Objects travel by boto3, Parquet by pyarrow.fs, on the same endpoint,
+region and credentials (the standard AWS chain).
 """
 
 import hashlib
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -74,6 +75,43 @@ def list_files(root: str) -> list[StoredFile]:
     return sorted(_list_local(Path(root)))
 
 
+def list_top(root: str) -> tuple[list[str], list[StoredFile]]:
+    """Names of the folders right below a root, and the files that lie in none of them.
+
+    With `list_folder` for each of the folders this is `list_files`, cut so that many can list.
+
+    Raises:
+        InputError: the root does not exist or is not a folder.
+        StorageError: the listing failed.
+    """
+    if is_s3(root):
+        folders, objects = object_storage.top_of_prefix(root)
+        return sorted(folders), sorted(StoredFile(*found) for found in objects)
+    top = Path(root)
+    _require_folder(top)
+    names: list[str] = []
+    files: list[StoredFile] = []
+    for entry in _entries(top):
+        if _is_folder(entry):
+            names.append(entry.name)
+        else:
+            files.extend(_stored(top, entry))
+    return names, sorted(files)
+
+
+def list_folder(root: str, folder: str) -> list[StoredFile]:
+    """Every file below one folder of a root, with paths relative to the root.
+
+    Raises:
+        StorageError: the listing failed.
+    """
+    if is_s3(root):
+        found = object_storage.list_objects(f"{root.rstrip('/')}/{folder}")
+        return sorted(StoredFile(f"{folder}/{path}", uri, size) for path, uri, size in found)
+    top = Path(root)
+    return sorted(_walk(top, top / folder, frozenset({_identity(top)})))
+
+
 def read_bytes(uri: str, start: int = 0, length: int | None = None) -> bytes:
     """Content of a file, or `length` bytes of it from `start` (fewer at its end).
 
@@ -131,7 +169,45 @@ def write_bytes(uri: str, content: bytes) -> None:
     if is_s3(uri):
         object_storage.put_object(uri, content)
         return
-    target = Path(uri)
+    with _temporary_beside(Path(uri), content) as temporary:
+        temporary.replace(uri)
+
+
+def write_new(uri: str, content: bytes) -> bool:
+    """Put a whole file atomically unless one stands there: of many writers, one is told True.
+
+    On S3 this holds where the store enforces `If-None-Match: *` (`has_first_writer`); elsewhere
+    the last writer wins and all are told True.
+
+    Returns:
+        Whether the file was put. An attempt whose answer got lost on the way back and was made
+        again is told False: read the file to learn whose it is.
+
+    Raises:
+        StorageError: writing failed for another reason.
+    """
+    if is_s3(uri):
+        return object_storage.put_new_object(uri, content)
+    with _temporary_beside(Path(uri), content) as temporary:
+        try:
+            os.link(temporary, uri)
+        except FileExistsError:
+            return False
+        return True
+
+
+def has_first_writer(root: str) -> bool:
+    """Whether `write_new` keeps its word below a root; on S3 tried with a few bytes.
+
+    Raises:
+        StorageError: nothing can be written there.
+    """
+    return object_storage.first_writer_wins(root) if is_s3(root) else True
+
+
+@contextmanager
+def _temporary_beside(target: Path, content: bytes) -> Iterator[Path]:
+    """The content in a file beside the target, safely on disk, and gone at the end."""
     # The leading dot keeps a leftover of a crash out of every dataset reader.
     temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
     try:
@@ -140,10 +216,12 @@ def write_bytes(uri: str, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(target)
+        yield temporary
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise StorageError(f"{target.name} could not be written: {error.strerror}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(uri: str, text: str) -> None:
@@ -164,6 +242,9 @@ def delete(uri: str) -> None:
 
 def delete_folder(uri: str) -> None:
     """Remove a folder or prefix with all that is in it; one that is not there is no error."""
+    if is_s3(uri):
+        object_storage.delete_prefix(uri)
+        return
     filesystem, path = filesystem_of(uri)
     if filesystem.get_file_info(path).type == pafs.FileType.Directory:
         filesystem.delete_dir(path)
@@ -200,13 +281,14 @@ def read_table(
 
     Raises:
         InputError: nothing there, or not Parquet.
+        StorageError: object storage failed.
     """
     filesystem, path = filesystem_of(uri)
     condition = [("image_id", ">=", ids[0]), ("image_id", "<=", ids[1])] if ids else None
     try:
         return pq.read_table(path, columns=columns, filesystem=filesystem, filters=condition)
     except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"{uri} cannot be read as Parquet: {error}") from error
+        raise parquet_fault(uri, error) from error
 
 
 def read_schema(uri: str) -> pa.Schema:
@@ -214,12 +296,20 @@ def read_schema(uri: str) -> pa.Schema:
 
     Raises:
         InputError: nothing there, or not Parquet.
+        StorageError: object storage failed.
     """
     filesystem, path = filesystem_of(uri)
     try:
         return pq.read_schema(path, filesystem=filesystem)
     except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"{uri} cannot be read as Parquet: {error}") from error
+        raise parquet_fault(uri, error) from error
+
+
+def parquet_fault(uri: str, error: Exception) -> InputError | StorageError:
+    """What to raise where Parquet could not be read: storage is blamed only if it failed."""
+    if is_s3(uri) and isinstance(error, OSError) and object_storage.is_failure(error):
+        return object_storage.arrow_failure(uri, error)
+    return InputError(f"{uri} cannot be read as Parquet: {error}")
 
 
 def table_digest(table: pa.Table) -> str:
@@ -252,30 +342,51 @@ def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:
 
 
 def _list_local(root: Path) -> Iterator[StoredFile]:
+    _require_folder(root)
+    return _walk(root, root, frozenset())
+
+
+def _require_folder(root: Path) -> None:
     if not root.exists():
         raise InputError(f"root {root} does not exist")
     if not root.is_dir():
         raise InputError(f"root {root} is not a folder")
-    return _walk(root, root, frozenset())
 
 
 def _walk(root: Path, folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[StoredFile]:
     """Files below a folder; links to folders are followed, but never back up."""
-    try:
-        status = folder.stat()
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        raise StorageError(f"a folder could not be listed: {error.strerror}") from error
-    here = (status.st_dev, status.st_ino)
+    here = _identity(folder)
     if here in above:
         return
-    for entry in entries:
+    for entry in _entries(folder):
         if _is_folder(entry):
             yield from _walk(root, Path(entry.path), above | {here})
-        elif os.path.lexists(entry.path):  # else it was removed while the folder was read
-            path = Path(entry.path)
-            relative = _as_text(path.relative_to(root).as_posix())
-            yield StoredFile(relative, _as_text(str(path)), _size_of(path))
+        else:
+            yield from _stored(root, entry)
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    """What tells a folder from every other, whatever links lead to it."""
+    try:
+        status = folder.stat()
+    except OSError as error:
+        raise StorageError(f"a folder could not be listed: {error.strerror}") from error
+    return status.st_dev, status.st_ino
+
+
+def _entries(folder: Path) -> list["os.DirEntry[str]"]:
+    try:
+        return sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise StorageError(f"a folder could not be listed: {error.strerror}") from error
+
+
+def _stored(root: Path, entry: "os.DirEntry[str]") -> Iterator[StoredFile]:
+    """The file of an entry, or nothing where it was removed while its folder was read."""
+    if os.path.lexists(entry.path):
+        path = Path(entry.path)
+        relative = _as_text(path.relative_to(root).as_posix())
+        yield StoredFile(relative, _as_text(str(path)), _size_of(path))
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

@@ -22,7 +22,7 @@ def test_help_of_every_command_ends_well(name: str, capsys: pytest.CaptureFixtur
     [
         (["nothing"], "No such command"),
         (["manifest", "archive"], "Missing argument"),
-        (["manifest", "rsna", "root", "--out", "x"], "rsna"),
+        (["manifest", "ddsm", "root", "--out", "x"], "cbis-ddsm"),
         (["phantom", "archive", "x", "--women", "0"], "women"),
         (["prepare", "m", "--out", "x", "--protocol", "any"], "No such option"),
     ],
@@ -92,7 +92,7 @@ def test_results_do_not_go_into_the_archive(
     before = sorted(tmp_path.rglob("*"))
     out = str(tmp_path / "root" / inside)
     assert main(["manifest", "archive", str(tmp_path / "root"), "--out", out]) == 2
-    assert "inside the archive" in capsys.readouterr().err
+    assert "inside the data set" in capsys.readouterr().err
     assert sorted(tmp_path.rglob("*")) == before
 
 

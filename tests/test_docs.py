@@ -38,7 +38,7 @@ def test_the_tree_in_the_readme_names_every_module_and_nothing_else() -> None:
         path.name
         for folder in ("mammo_ray", "jobs")
         for path in (ROOT / folder).rglob("*")
-        if path.suffix in {".py", ".yaml"} and path.name != "__init__.py"
+        if path.suffix in {".py", ".yaml"} and not path.name.startswith("__")
     }
     assert named == files
 

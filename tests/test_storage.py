@@ -2,7 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import boto3
 import pyarrow as pa
@@ -10,7 +13,11 @@ import pytest
 from moto import mock_aws
 
 from mammo_ray import object_storage, storage
-from mammo_ray.errors import InputError, StorageError
+from mammo_ray.errors import ConfigError, InputError, StorageError
+from mammo_ray.object_storage.connection import connection, encryption
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 BUCKET = "films"
 
@@ -27,10 +34,10 @@ def root(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
-        object_storage.client_of_process.cache_clear()
+        object_storage.reconnect()
         boto3.client("s3").create_bucket(Bucket=BUCKET)
         yield f"s3://{BUCKET}/root"
-    object_storage.client_of_process.cache_clear()
+    object_storage.reconnect()
 
 
 def test_what_is_written_is_read_whole_and_by_range(root: str) -> None:
@@ -49,6 +56,16 @@ def test_a_listing_is_sorted_and_names_sizes(root: str) -> None:
     found = storage.list_files(root)
     assert [(f.relative_path, f.bytes) for f in found] == [("a/1", 3), ("b/2", 3), ("c", 1)]
     assert [storage.read_bytes(f.uri) for f in found] == [b"a/1", b"b/2", b"c"]
+
+
+def test_a_listing_cut_at_its_top_folders_is_the_whole_listing(root: str) -> None:
+    for name in ("top.txt", "a/1.dcm", "a/b/2.dcm", "c/3.dcm", "ab/4.dcm"):
+        storage.write_bytes(storage.join(root, name), name.encode())
+    folders, files = storage.list_top(root)
+    assert folders == ["a", "ab", "c"]
+    cut = sorted([*files, *(f for name in folders for f in storage.list_folder(root, name))])
+    assert cut == storage.list_files(root)
+    assert len(cut) == 5
 
 
 def test_a_neighbour_with_a_longer_name_is_not_listed(root: str) -> None:
@@ -76,6 +93,14 @@ def test_a_linked_folder_is_listed_and_a_loop_ends(tmp_path: Path) -> None:
     (root / "linked").symlink_to(elsewhere)
     (root / "a" / "up").symlink_to(root)
     assert [f.relative_path for f in storage.list_files(str(root))] == ["linked/film"]
+
+
+def test_a_loop_back_to_the_root_ends_when_a_folder_is_listed_alone(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.dcm").write_bytes(b"1")
+    (tmp_path / "a" / "back").symlink_to(tmp_path)
+    alone = storage.list_folder(str(tmp_path), "a")
+    assert alone == storage.list_files(str(tmp_path))
 
 
 def test_a_link_to_itself_is_listed_with_no_bytes_and_is_no_file(tmp_path: Path) -> None:
@@ -140,14 +165,14 @@ def test_refused_credentials_are_a_storage_error_not_a_missing_file(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     with mock_aws():
-        object_storage.client_of_process.cache_clear()
+        object_storage.reconnect()
         client = object_storage.client()
         client.meta.events.register(
             "before-call.s3.GetObject", lambda **_: _answer(403, "AccessDenied")
         )
         with pytest.raises(StorageError, match="AccessDenied"):
             storage.read_bytes("s3://films/secret/patient-name.dcm")
-    object_storage.client_of_process.cache_clear()
+    object_storage.reconnect()
 
 
 def _answer(status: int, code: str) -> tuple[object, dict[str, object]]:
@@ -197,6 +222,102 @@ def test_the_digest_of_a_table_depends_on_rows_and_their_order_only() -> None:
     stamped = table.replace_schema_metadata({"x": "y"})
     assert storage.table_digest(stamped) == storage.table_digest(table)
     assert storage.table_digest(table.take([2, 1, 0])) != storage.table_digest(table)
+
+
+def test_of_many_writers_of_a_new_local_file_one_is_told_so(tmp_path: Path) -> None:
+    uri = str(tmp_path / "run" / "lease")
+    with ThreadPoolExecutor(8) as writers:
+        told = list(writers.map(lambda k: storage.write_new(uri, bytes([k])), range(32)))
+    assert sum(told) == 1
+    assert storage.read_bytes(uri) == bytes([told.index(True)])
+    assert [path.name for path in Path(uri).parent.iterdir()] == ["lease"]
+    assert storage.has_first_writer(str(tmp_path))
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
+    """An AWS environment with keys and nothing else; what a test sets is read anew."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    object_storage.reconnect()
+    yield monkeypatch
+    object_storage.reconnect()
+
+
+def test_amazons_own_store_is_no_endpoint_of_ours(aws: pytest.MonkeyPatch) -> None:
+    aws.setenv("AWS_REGION", "eu-north-1")
+    found = connection()
+    assert (found.endpoint, found.region, found.virtual_hosts) == (None, "eu-north-1", False)
+    assert found.attempts == 8
+
+
+def test_another_store_is_addressed_by_path_unless_the_profile_says_otherwise(
+    aws: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    aws.setenv("AWS_ENDPOINT_URL_S3", "http://store.example:9000")
+    aws.setenv("AWS_MAX_ATTEMPTS", "3")
+    found = connection()
+    assert found.endpoint == "http://store.example:9000"
+    assert (found.region, found.attempts) == ("us-east-1", 3)
+    assert _host_of(found.client) == "store.example:9000"
+    words = "[default]\ns3 =\n  addressing_style = virtual\n"
+    (tmp_path / "config").write_text(words, encoding="utf-8")
+    object_storage.reconnect()
+    assert connection().virtual_hosts
+    assert _host_of(connection().client) == "films.store.example:9000"
+
+
+def _host_of(client: "S3Client") -> str:
+    signed = client.generate_presigned_url("get_object", Params={"Bucket": "films", "Key": "a"})
+    return urlsplit(signed).netloc
+
+
+def test_an_endpoint_that_is_no_address_is_a_configuration_error(aws: pytest.MonkeyPatch) -> None:
+    aws.setenv("AWS_ENDPOINT_URL", "store")
+    with pytest.raises(ConfigError, match="endpoint"):
+        storage.read_bytes("s3://films/a")
+
+
+def test_an_unknown_profile_is_told_by_its_variable(aws: pytest.MonkeyPatch) -> None:
+    aws.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(StorageError, match="AWS_PROFILE names a profile"):
+        storage.read_bytes("s3://films/a")
+
+
+def test_nobody_at_the_endpoint_is_a_storage_error_for_boto_and_for_arrow(
+    aws: pytest.MonkeyPatch,
+) -> None:
+    aws.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    aws.setenv("AWS_MAX_ATTEMPTS", "1")
+    with pytest.raises(StorageError, match="bucket films: nothing answers at the endpoint"):
+        storage.read_bytes("s3://films/a")
+    with pytest.raises(StorageError, match=r"bucket films: .*NETWORK_CONNECTION"):
+        storage.read_table("s3://films/a.parquet")
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "expected"),
+    [
+        ("", "", {}),
+        ("AES256", "", {"ServerSideEncryption": "AES256"}),
+        ("aws:kms", "k", {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "k"}),
+    ],
+)
+def test_encryption_is_asked_for_as_the_environment_says(
+    aws: pytest.MonkeyPatch, kind: str, key: str, expected: dict[str, str]
+) -> None:
+    aws.setenv("MAMMO_S3_SSE", kind)
+    aws.setenv("MAMMO_S3_SSE_KMS_KEY_ID", key)
+    assert encryption() == expected
+
+
+def test_a_key_without_a_kind_of_encryption_is_refused(aws: pytest.MonkeyPatch) -> None:
+    aws.setenv("MAMMO_S3_SSE_KMS_KEY_ID", "k")
+    with pytest.raises(ConfigError, match="MAMMO_S3_SSE=aws:kms"):
+        encryption()
 
 
 def test_an_address_without_a_bucket_is_refused() -> None:

@@ -154,7 +154,10 @@ def _refuse_readings(labels: pd.DataFrame) -> None:
 
 
 def apply_outcomes(rows: pa.Table, outcomes: Outcomes) -> Labelled:
-    """The manifest rows with labels; a row whose header disagrees keeps null labels."""
+    """The manifest rows with labels; a row whose header disagrees keeps null labels.
+
+    A label's source is the one that comes with it; where none does, it is unknown.
+    """
     header = rows.select([*outcomes.key, *outcomes.others]).to_pandas().astype(object)
     keys = pd.MultiIndex.from_frame(header[list(outcomes.key)])
     found = outcomes.frame.reindex(keys).reset_index(drop=True)
@@ -165,10 +168,15 @@ def apply_outcomes(rows: pa.Table, outcomes: Outcomes) -> Labelled:
         disagree |= said.notna() & shown.notna() & (said != shown)
     use = matched & ~disagree
     found["label_level"] = str(outcomes.level)
+    told = use & found["cancer"].notna() if "cancer" in found else use & False
+    if "label_source" not in found:
+        found["label_source"] = None
     for name in _filled_columns(found):
         field = MANIFEST.field(name)
         said = found[name].where(use & found[name].notna(), None).astype(object)
         old = pd.Series(rows.column(name).to_pylist(), dtype=object)
+        if name == "label_source":  # that of a reading is not that of the outcome
+            old = old.mask(told, None)
         new = said.where(said.notna(), old)
         values = pa.array([None if _is_null(v) else v for v in new], field.type)
         rows = rows.set_column(rows.schema.get_field_index(name), field, values)

@@ -5,10 +5,10 @@ A decoder takes a whole checked frame and its format and gives the samples as th
 a syntax and none behind it: what a strict decoder refuses as damaged a lenient one fills up.
 """
 
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import imagecodecs
 import numpy as np
@@ -28,7 +28,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from mammo_ray.dicom import jpeg_scan
+from mammo_ray.dicom import jpeg_2000, jpeg_blocks, jpeg_probe, jpeg_scan
 from mammo_ray.dicom.codestream import Codestream
 from mammo_ray.dicom.parsing import PARSE_ERRORS
 from mammo_ray.dicom.pixel_format import PixelFormat
@@ -39,17 +39,39 @@ Samples = NDArray[np.integer]
 CODEC_ERRORS = PARSE_ERRORS
 
 JPEG = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1})
-JPEG_LS = frozenset({JPEGLSLossless, JPEGLSNearLossless})
 JPEG_2000 = frozenset({JPEG2000Lossless, JPEG2000, HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K})
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One compressed frame, checked; `codestream` is None for RLE."""
+    """One compressed frame, checked.
 
-    content: bytes
+    Attributes:
+        encapsulated: its bytes; a view into the file only for RLE.
+        codestream: its start, None for RLE.
+        levels: resolution levels to leave out, at most those of the codestream.
+    """
+
+    encapsulated: bytes | memoryview
     pixel_format: PixelFormat
     codestream: Codestream | None
+    levels: int = 0
+
+    @property
+    def content(self) -> bytes:
+        """The frame as bytes, without a copy where they already are."""
+        return bytes(self.encapsulated)
+
+    @property
+    def codestream_2000(self) -> Codestream:
+        """The start of a JPEG 2000 codestream.
+
+        Raises:
+            ValueError: the frame has none.
+        """
+        if self.codestream is None:
+            raise ValueError("the frame has no codestream")
+        return self.codestream
 
 
 @dataclass(frozen=True)
@@ -69,11 +91,12 @@ def _turbo_jpeg(frame: Frame) -> Samples:
         and not codestream.has_colour_marker
     )
     space = "RGB" if is_plain_rgb else None
+    jpeg_blocks.check_length(frame.content)
     scan = jpeg_scan.check_scans(frame.content)
-    samples = np.asarray(imagecodecs.jpeg8_decode(frame.content, colorspace=space))
-    if scan is not None and samples.ndim == 2:
-        jpeg_scan.check_samples(samples, scan)
-    return samples
+    decode = functools.partial(imagecodecs.jpeg8_decode, colorspace=space)
+    if scan is not None:
+        return jpeg_probe.decode_lossless(frame.content, scan, decode)
+    return jpeg_blocks.decode_counted(frame.content, decode)
 
 
 def _jpeg_ls(frame: Frame) -> Samples:
@@ -81,39 +104,22 @@ def _jpeg_ls(frame: Frame) -> Samples:
 
 
 def _jpeg_2000(frame: Frame) -> Samples:
-    return np.asarray(imagecodecs.jpeg2k_decode(frame.content, numthreads=1))
+    return jpeg_2000.openjpeg_samples(frame.content, frame.codestream_2000, frame.levels)
 
 
 def _high_throughput(frame: Frame) -> Samples:
-    with _raised_if_unraisable():
-        return np.asarray(imagecodecs.htj2k_decode(frame.content))
-
-
-@contextmanager
-def _raised_if_unraisable() -> Iterator[None]:
-    """Raise what a decoder can only print.
-
-    imagecodecs' HTJ2K decoder meets OpenJPH's errors in a function that cannot raise: they are
-    printed and given to `sys.unraisablehook`, and the array comes back half filled, as if all
-    were well.
-    """
-    lost: list[str] = []
-    hooks = sys.unraisablehook, sys.excepthook
-    sys.unraisablehook = lambda event: lost.append(str(event.exc_value))
-    sys.excepthook = lambda _kind, error, _traceback: lost.append(str(error))
-    try:
-        yield
-    finally:
-        sys.unraisablehook, sys.excepthook = hooks
-    if lost:
-        raise RuntimeError(lost[0])
+    codestream = frame.codestream_2000
+    promised = frame.pixel_format.transfer_syntax in (HTJ2KLossless, HTJ2KLosslessRPCL)
+    lossless = promised and codestream.reversible is not False
+    return jpeg_2000.openjph_samples(frame.content, codestream, frame.levels, lossless=lossless)
 
 
 def _run_lengths(frame: Frame) -> Samples:
     """RLE (PS3.5 annex G): one plane a sample, its bytes put together by imagecodecs."""
     pixel_format = frame.pixel_format
     dtype = np.dtype(f"u{pixel_format.bits_allocated // 8}")
-    decoded = imagecodecs.dicomrle_decode(frame.content, dtype)
+    # imagecodecs takes any buffer; its types do not say so.
+    decoded = imagecodecs.dicomrle_decode(cast("bytes", frame.encapsulated), dtype)
     if len(decoded) != pixel_format.bytes_expected:
         raise ValueError(f"{len(decoded)} bytes decoded, expected {pixel_format.bytes_expected}")
     planes = np.frombuffer(decoded, dtype).reshape(

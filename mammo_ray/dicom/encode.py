@@ -71,7 +71,9 @@ def encode_frame(stored: _Frame, transfer_syntax: str, bits_stored: int) -> byte
     return encoder(np.ascontiguousarray(stored), bits_stored)
 
 
-def encode_file(header: Mapping[str, object], stored: _Frame, transfer_syntax: str) -> bytes:
+def encode_file(
+    header: Mapping[str, object], stored: _Frame, transfer_syntax: str, *, boxed: bool = False
+) -> bytes:
     """The bytes of a DICOM file (PS3.10) with one frame.
 
     Args:
@@ -79,14 +81,21 @@ def encode_file(header: Mapping[str, object], stored: _Frame, transfer_syntax: s
             SOPInstanceUID and BitsStored; what follows from the array is filled in.
         stored: stored values, as in `encode_frame`.
         transfer_syntax: UID of the frame and of the data set.
+        boxed: put the lossless JPEG 2000 codestream into the boxes of a JP2 file, which PS3.5
+            A.4.4 does not allow and some archives hold.
 
     Raises:
-        ValueError: as in `encode_frame`, or a keyword that DICOM does not know.
+        ValueError: as in `encode_frame`, a keyword that DICOM does not know, or boxes in another
+            transfer syntax.
     """
     dataset = _dataset(header)
     dataset.file_meta = _file_meta(dataset, transfer_syntax)
     _describe_pixels(dataset, stored)
     frame = encode_frame(stored, transfer_syntax, int(dataset.BitsStored))
+    if boxed and transfer_syntax != JPEG2000Lossless:
+        raise ValueError(f"transfer syntax {transfer_syntax} is not written in JP2 boxes")
+    if boxed:
+        frame = _encode_jpeg2000(stored, int(dataset.BitsStored), codecformat="jp2")
     wide = stored.dtype.itemsize > 1
     if UID(transfer_syntax).is_compressed:
         dataset.PixelData = encapsulate([frame])
@@ -142,10 +151,10 @@ def _encode_jpegls(frame: _Frame, bits_stored: int) -> bytes:
     return bytes(imagecodecs.jpegls_encode(frame))
 
 
-def _encode_jpeg2000(frame: _Frame, bits_stored: int) -> bytes:
+def _encode_jpeg2000(frame: _Frame, bits_stored: int, codecformat: str = "j2k") -> bytes:
     return bytes(
         imagecodecs.jpeg2k_encode(
-            frame, level=0, codecformat="j2k", bitspersample=bits_stored, reversible=True
+            frame, level=0, codecformat=codecformat, bitspersample=bits_stored, reversible=True
         )
     )
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammo_ray.dicom.elements import Elements, name_of
+from mammo_ray.dicom.parsing import quiet_pydicom
 from mammo_ray.dicom.pixel_format import PixelFormat
 from mammo_ray.errors import ImageRejected
 from mammo_ray.schema import RejectionReason
@@ -83,6 +84,7 @@ def plain_facts(pixel_format: PixelFormat) -> GrayscaleFacts:
     )
 
 
+@quiet_pydicom()
 def read_grayscale(elements: Elements, pixel_format: PixelFormat) -> GrayscaleFacts:
     """The grayscale facts of a header.
 

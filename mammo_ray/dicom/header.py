@@ -9,24 +9,15 @@ from dataclasses import dataclass, field
 from pydicom._uid_dict import UID_dictionary
 
 from mammo_ray.dicom.elements import Elements
+from mammo_ray.dicom.image_kind import image_kind_of
 from mammo_ray.dicom.parsing import ParsedHeader, parse_header
+from mammo_ray.dicom.purpose import Signs, signs_of
 from mammo_ray.dicom.views import view_of
 from mammo_ray.errors import ImageRejected
-from mammo_ray.schema import ImageKind, Laterality, PresentationIntent, RejectionReason
+from mammo_ray.schema import Laterality, PresentationIntent, RejectionReason
 
 FIRST_READ = 64 * 1024  # bytes; holds the header of nearly every mammogram
 _GROWTH = 4
-
-# UIDs of PS3.4 annex B and PS3.6 table A-1 whose meaning decides the kind of image.
-_DIGITAL_MAMMOGRAPHY = {
-    "1.2.840.10008.5.1.4.1.1.1.2",
-    "1.2.840.10008.5.1.4.1.1.1.2.1",
-}
-_TOMOSYNTHESIS = {
-    "1.2.840.10008.5.1.4.1.1.13.1.3",
-    "1.2.840.10008.5.1.4.1.1.13.1.4",
-    "1.2.840.10008.5.1.4.1.1.13.1.5",
-}
 
 
 @dataclass(frozen=True)
@@ -39,6 +30,9 @@ class HeaderFacts:
         has_pixel_data: whether a pixel data element follows the header.
         is_image_object: False for reports, presentation states, segmentations, directories.
         notes: elements that could not be read or that say something outside the vocabulary.
+        signs: what speaks for an image that was not made to screen a breast.
+        acquisition: columns that `schema.EXAMINED` has beyond the manifest's: which exposure an
+            image comes from.
     """
 
     row: dict[str, object]
@@ -46,6 +40,8 @@ class HeaderFacts:
     has_pixel_data: bool
     is_image_object: bool
     notes: tuple[str, ...] = field(default=())
+    signs: Signs = field(default_factory=Signs)
+    acquisition: dict[str, object] = field(default_factory=dict)
 
 
 def read_header(fetch: Callable[[int, int], bytes], size: int) -> HeaderFacts:
@@ -79,6 +75,7 @@ def facts_of(header: ParsedHeader) -> HeaderFacts:
     elements = Elements(header.dataset)
     sop_class = elements.text("SOPClassUID") or header.media_storage_class
     view = view_of(elements)
+    signs = signs_of(elements, view)
     row: dict[str, object] = {
         "patient_id": elements.text("PatientID"),
         "study_uid": elements.text("StudyInstanceUID"),
@@ -90,7 +87,7 @@ def facts_of(header: ParsedHeader) -> HeaderFacts:
         "laterality": _laterality(elements),
         "view_position": view.position,
         "view_modifiers": list(view.modifiers),
-        "image_kind": _image_kind(elements, sop_class),
+        "image_kind": image_kind_of(elements, sop_class, signs),
         "presentation_intent": _presentation_intent(elements, sop_class),
         "age": _age_in_years(elements),
         "implant": _yes_or_no(elements, "BreastImplantPresent"),
@@ -112,15 +109,20 @@ def facts_of(header: ParsedHeader) -> HeaderFacts:
         has_pixel_data=has_pixel_data,
         is_image_object=_is_image_object(sop_class, has_pixel_data),
         notes=tuple(elements.notes),
+        signs=signs,
+        acquisition=_acquisition(elements),
     )
 
 
 def _laterality(elements: Elements) -> Laterality | None:
-    """Image Laterality, then Laterality (PS3.3 C.8.11.7, C.7.3.1)."""
+    """Image Laterality, then Laterality (PS3.3 C.8.11.7, C.7.3.1), then that of all frames."""
     for keyword in ("ImageLaterality", "Laterality"):
         side = elements.word(keyword, Laterality)
         if side is not None:
             return side
+    for group in elements.items("SharedFunctionalGroupsSequence"):  # C.7.6.16.2.8
+        for anatomy in group.items("FrameAnatomySequence"):
+            return anatomy.word("FrameLaterality", Laterality)
     return None
 
 
@@ -135,19 +137,26 @@ def _presentation_intent(elements: Elements, sop_class: str | None) -> Presentat
     return PresentationIntent.PROCESSING if name.endswith("For Processing") else None
 
 
-def _image_kind(elements: Elements, sop_class: str | None) -> ImageKind | None:
-    """How the image was made, where the header says so."""
-    if "YES" in (elements.text("QualityControlImage"), elements.text("QualityControlSubject")):
-        return ImageKind.QUALITY_CONTROL
-    if elements.text("DetectorType") == "FILM" or elements.text("ConversionType") == "DF":
-        return ImageKind.FILM
-    if "GENERATED_2D" in elements.texts("ImageType"):
-        return ImageKind.SYNTHETIC_2D
-    if elements.text("ContrastBolusAgent") or elements.items("ContrastBolusAgentSequence"):
-        return ImageKind.CONTRAST
-    if sop_class in _TOMOSYNTHESIS or "TOMOSYNTHESIS" in elements.texts("ImageType"):
-        return ImageKind.TOMOSYNTHESIS
-    return ImageKind.FFDM if sop_class in _DIGITAL_MAMMOGRAPHY else None
+def _acquisition(elements: Elements) -> dict[str, object]:
+    """Which exposure an image comes from.
+
+    Irradiation Event UID (0008,3010) and the moment of the acquisition to the second are those of
+    the exposure (PS3.3 C.7.10.1), Source Image Sequence (0008,2112) names the images that one was
+    derived from (C.12.4).
+    """
+    events = elements.texts("IrradiationEventUID")
+    moment = elements.text("AcquisitionDateTime") or ""
+    date, time = elements.text("AcquisitionDate"), elements.text("AcquisitionTime")
+    if not moment and date and time:
+        moment = date + time
+    sources = [
+        item.text("ReferencedSOPInstanceUID") for item in elements.items("SourceImageSequence")
+    ]
+    return {
+        "irradiation_event": events[0] if len(events) == 1 else None,
+        "acquired": moment.partition(".")[0] or None,
+        "source_sop_uids": [uid for uid in sources if uid],
+    }
 
 
 def _age_in_years(elements: Elements) -> float | None:

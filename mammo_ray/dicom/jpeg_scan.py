@@ -5,8 +5,10 @@ as if all were well. Two things can be known without it: which markers may stand
 where compression is lossless, how many bits the samples that came out must have taken.
 """
 
+import functools
 import re
 import struct
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import cv2
@@ -22,6 +24,8 @@ _LOSSLESS = 0xC3  # SOF3
 _IMPOSSIBLE = 255  # bits of a difference that the Huffman table does not have
 _AFTER_SCAN = {_EOI, _SOS, _DHT, _DRI, _DNL, *range(0xE0, 0xFF)}
 _MARKER = re.compile(rb"\xff+[^\x00\xff]")
+_WORD = 8  # bytes looked at at once
+_ROWS_AT_A_TIME = 64
 
 Table = dict[int, int]  # bits of a code by its symbol
 
@@ -32,7 +36,39 @@ class _Stream:
 
     restart_interval: int = 0
     is_lossless: bool = False
+    precision: int = 0
+    rows_offset: int = 0
     tables: dict[int, Table] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Escapes:
+    """Where ff stands in a stream (T.81 B.1.1.5), rising; an ff before an ff only fills.
+
+    Attributes:
+        stuffed: (n,) int64, before a 00: one byte of data.
+        markers: (m,) int64, before anything else: a marker, unless it stands in a segment.
+    """
+
+    stuffed: NDArray[np.int64]
+    markers: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Data:
+    """The entropy-coded data of a scan.
+
+    Attributes:
+        bits: padding included, stuffed bytes not.
+        padding: at most so many of them belong to no sample.
+        end: where it ends in the stream, fill bytes left out.
+        tail: its last two bytes, stuffed bytes left out.
+    """
+
+    bits: int
+    padding: int
+    end: int
+    tail: bytes
 
 
 @dataclass(frozen=True)
@@ -40,20 +76,20 @@ class LosslessScan:
     """The one scan of a gray lossless image without restarts.
 
     Attributes:
-        bits: entropy-coded bits, padding included, stuffed bytes not.
-        padding: at most so many of them belong to no sample.
+        data: what its samples must take.
         precision: bits of a sample.
         predictor: selection value, 1 to 7 (T.81 table H.1).
         point_transform: low bits that were not coded.
         table: Huffman table of the differences' categories.
+        rows_offset: where in the stream the frame header says how many rows there are.
     """
 
-    bits: int
-    padding: int
+    data: _Data
     precision: int
     predictor: int
     point_transform: int
     table: Table
+    rows_offset: int
 
 
 def check_scans(frame: bytes) -> LosslessScan | None:
@@ -65,7 +101,8 @@ def check_scans(frame: bytes) -> LosslessScan | None:
     Raises:
         ImageRejected: a marker that may not stand where it stands, or data after the end.
     """
-    stream, precision = _Stream(), 0
+    escapes = _find_escapes(frame)
+    stream = _Stream()
     found: list[LosslessScan | None] = []
     offset = 2
     while True:
@@ -84,10 +121,12 @@ def check_scans(frame: bytes) -> LosslessScan | None:
         elif marker == _DRI:
             (stream.restart_interval,) = struct.unpack_from(">H", segment)
         elif 0xC0 <= marker <= 0xCF and marker != 0xCC:
-            stream.is_lossless, precision = marker == _LOSSLESS, segment[0]
+            stream.is_lossless, stream.precision = marker == _LOSSLESS, segment[0]
+            stream.rows_offset = offset - len(segment) + 1
         elif marker == _SOS:
-            end = _scan_end(frame, offset, stream.restart_interval)
-            found.append(_lossless_scan(frame[offset:end], segment, stream, precision))
+            end = _scan_end(frame, offset, escapes, stream.restart_interval)
+            data = functools.partial(_entropy_coded_data, frame, offset, end, escapes)
+            found.append(_lossless_scan(data, segment, stream))
             offset = end
 
 
@@ -99,13 +138,17 @@ def check_samples(samples: NDArray[np.unsignedinteger], scan: LosslessScan) -> N
     that take more or fewer. What changes a difference within its category cannot be seen.
 
     Raises:
-        ValueError: they differ.
+        ValueError: they differ, or there is no such predictor.
     """
-    shifted = np.right_shift(samples.astype(np.uint16, copy=False), scan.point_transform)
-    cost = cv2.LUT(_differences(shifted, scan), _costs(scan.table))
-    taken = int(cost.sum(dtype=np.int64))
-    if not 0 <= scan.bits - taken <= scan.padding:
-        raise ValueError(f"the samples take {taken} bits, the scan has {scan.bits}")
+    if not 1 <= scan.predictor <= 7:
+        raise ValueError(f"predictor {scan.predictor}, expected 1 to 7")
+    words = samples.astype(np.uint16, copy=False)
+    shifted = np.right_shift(words, scan.point_transform) if scan.point_transform else words
+    costs = _costs(scan.table)
+    magnitudes = _magnitudes(shifted, scan)
+    taken = int(sum(cv2.sumElems(cv2.LUT(some, costs))[0] for some in magnitudes))
+    if not 0 <= scan.data.bits - taken <= scan.data.padding:
+        raise ValueError(f"the samples take {taken} bits, the scan has {scan.data.bits}")
 
 
 def _segment(frame: bytes, offset: int) -> bytes:
@@ -116,18 +159,42 @@ def _segment(frame: bytes, offset: int) -> bytes:
     return frame[offset + 2 : offset + length]
 
 
-def _scan_end(frame: bytes, start: int, restart_interval: int) -> int:
+def _find_escapes(frame: bytes) -> _Escapes:
+    """Every ff of a stream; most words have none, so that they are looked for by the word."""
+    data = np.frombuffer(frame, np.uint8)
+    is_escape = np.empty(-(-len(data) // _WORD) * _WORD, bool)
+    np.equal(data, 0xFF, out=is_escape[: len(data)])
+    is_escape[len(data) :] = False
+    words = np.flatnonzero(is_escape.view(np.uint64) != 0)
+    inside = is_escape.reshape(-1, _WORD)[words]
+    places = (words[:, np.newaxis] * _WORD + np.arange(_WORD))[inside]
+    places = places[places < len(data) - 1]
+    following = data[places + 1]
+    is_stuffed = following == 0
+    return _Escapes(places[is_stuffed], places[~is_stuffed & (following != 0xFF)])
+
+
+def _scan_end(frame: bytes, start: int, escapes: _Escapes, restart_interval: int) -> int:
     """Where the marker after a scan stands; restarts inside come in their order."""
-    data = np.frombuffer(frame, np.uint8, offset=start)
-    # 00 after ff is stuffed, ff after ff fills (T.81 B.1.1.5).
-    places = np.flatnonzero((data[:-1] == 0xFF) & (data[1:] != 0) & (data[1:] != 0xFF))
-    for restarts, place in enumerate(places):
-        marker, offset = int(data[place + 1]), start + int(place)
+    first = int(np.searchsorted(escapes.markers, start))
+    for restarts, offset in enumerate(escapes.markers[first:].tolist()):
+        marker = frame[offset + 1]
         if marker in _AFTER_SCAN:
-            return offset
+            return int(offset)
         if not restart_interval or marker != _RESTARTS[restarts % 8]:
             raise _damaged(f"marker ff{marker:02x} inside a JPEG scan, at byte {offset}")
     raise _damaged("the JPEG scan has no end")
+
+
+def _entropy_coded_data(frame: bytes, start: int, end: int, escapes: _Escapes) -> _Data:
+    """What lies between two places."""
+    while end > start and frame[end - 1] == 0xFF:  # fill bytes of the marker after it
+        end -= 1
+    first, last = np.searchsorted(escapes.stuffed, [start, end - 1])
+    # A zero byte more, as some encoders write.
+    padding = 15 if end > start and frame[end - 1] == 0 else 7
+    tail = frame[max(start, end - 6) : end].replace(b"\xff\x00", b"\xff")[-2:]
+    return _Data(8 * (end - start - int(last - first)), padding, end, tail)
 
 
 def _huffman_tables(segment: bytes) -> dict[int, Table]:
@@ -145,7 +212,7 @@ def _huffman_tables(segment: bytes) -> dict[int, Table]:
 
 
 def _lossless_scan(
-    data: bytes, segment: bytes, stream: _Stream, precision: int
+    read_data: Callable[[], _Data], segment: bytes, stream: _Stream
 ) -> LosslessScan | None:
     """The scan if it is lossless, of one component and without restarts."""
     is_counted = stream.is_lossless and not stream.restart_interval and segment[:1] == b"\x01"
@@ -154,29 +221,44 @@ def _lossless_scan(
     table = stream.tables.get(segment[2] >> 4)
     if table is None:
         raise _damaged(f"the scan names Huffman table {segment[2] >> 4}, which is not there")
-    data = data.rstrip(b"\xff")  # fill bytes of the marker after it
-    bits = 8 * (len(data) - data.count(b"\xff\x00"))
-    padding = 15 if data.endswith(b"\0") else 7  # a zero byte more, as some encoders write
-    return LosslessScan(bits, padding, precision, segment[3], segment[5] & 0x0F, table)
+    return LosslessScan(
+        data=read_data(),
+        precision=stream.precision,
+        predictor=segment[3],
+        point_transform=segment[5] & 0x0F,
+        table=table,
+        rows_offset=stream.rows_offset,
+    )
 
 
-def _differences(samples: NDArray[np.uint16], scan: LosslessScan) -> NDArray[np.uint16]:
-    """Sample minus prediction, modulo 2**16 (T.81 H.1.2.1)."""
-    differences = np.empty_like(samples)
+def _magnitudes(samples: NDArray[np.uint16], scan: LosslessScan) -> Iterator[NDArray[np.uint16]]:
+    """Size of sample minus prediction (T.81 H.1.2.1), a few rows at a time to stay in the cache.
+
+    The first row is predicted from the left and the first column from above. A difference counts
+    modulo 2**16, and so does its size here: its category is that of its complement.
+    """
     middle = 1 << (scan.precision - scan.point_transform - 1)
-    differences[0, 0] = (int(samples[0, 0]) - middle) & 0xFFFF
-    np.subtract(samples[0, 1:], samples[0, :-1], out=differences[0, 1:])
-    np.subtract(samples[1:, 0], samples[:-1, 0], out=differences[1:, 0])
-    left, above, corner = samples[1:, :-1], samples[:-1, 1:], samples[:-1, :-1]
-    predicted = _predicted(left, above, corner, scan.predictor)
-    np.subtract(samples[1:, 1:], predicted, out=differences[1:, 1:])
-    return differences
+    yield np.array([[abs(int(samples[0, 0]) - middle)]], np.uint16)
+    if samples.shape[1] > 1:
+        yield _absolute_difference(samples[:1, 1:], samples[:1, :-1])
+    if samples.shape[0] > 1:
+        yield _absolute_difference(samples[1:, :1], samples[:-1, :1])
+    if min(samples.shape) > 1:
+        for top in range(1, len(samples), _ROWS_AT_A_TIME):
+            rows = samples[top - 1 : top + _ROWS_AT_A_TIME]
+            left, above, corner = rows[1:, :-1], rows[:-1, 1:], rows[:-1, :-1]
+            prediction = predicted(left, above, corner, scan.predictor)
+            yield _absolute_difference(rows[1:, 1:], prediction)
 
 
-def _predicted(
+def _absolute_difference(a: NDArray[np.uint16], b: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    return np.asarray(cv2.absdiff(a, b), dtype=np.uint16)
+
+
+def predicted(
     left: NDArray[np.uint16], above: NDArray[np.uint16], corner: NDArray[np.uint16], predictor: int
 ) -> NDArray[np.uint16]:
-    """The prediction of T.81 table H.1."""
+    """The prediction of T.81 table H.1, predictor 1 to 7; arrays of one shape."""
     if predictor in (1, 2, 3):
         return (left, above, corner)[predictor - 1]
     if predictor == 4:
@@ -186,9 +268,7 @@ def _predicted(
         return (a + ((b - c) >> 1)).astype(np.uint16)
     if predictor == 6:
         return (b + ((a - c) >> 1)).astype(np.uint16)
-    if predictor == 7:
-        return ((a + b) >> 1).astype(np.uint16)
-    raise ValueError(f"predictor {predictor}, expected 1 to 7")
+    return ((a + b) >> 1).astype(np.uint16)
 
 
 def _costs(table: Table) -> NDArray[np.uint8]:

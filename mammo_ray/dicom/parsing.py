@@ -7,11 +7,12 @@ ends (PS3.10 section 7, PS3.5 section 7.1).
 
 import logging
 import struct
+import threading
 import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 import pydicom.config
@@ -53,7 +54,8 @@ PARSE_ERRORS = (
 _PIXEL_TAGS = (PIXEL_DATA, FLOAT_PIXEL_DATA, DOUBLE_FLOAT_PIXEL_DATA)
 _SEQUENCE_END = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
 _DATASET_START = 132  # after the preamble and `DICM`
-_MOST_INFLATED = 1 << 28  # bytes; a deflated dataset may not grow beyond
+# Bytes of a deflated dataset that are inflated for its header, at first and at most.
+_FIRST_INFLATED, _MOST_INFLATED = 1 << 18, 1 << 22
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,14 @@ class ParsedHeader:
         dataset: every element in front of the pixel data; values are converted when read.
         transfer_syntax: Transfer Syntax UID (0002,0010), None where the file meta has none.
         media_storage_class: Media Storage SOP Class UID (0002,0002).
-        body: the bytes that `pixel_offset` counts in (the file, or the inflated dataset).
+        body: the bytes that `pixel_offset` counts in (the file, or the start of the inflated
+            dataset).
         pixel_tag: tag of the pixel data element, None where there is none.
         pixel_offset: first byte of its value.
         pixel_length: its declared length; `UNDEFINED_LENGTH` for encapsulated frames.
         pixel_vr: its value representation, None in an implicit dataset.
         inflated: whether a deflated dataset reached its end; True for any other.
+        deflated: the bytes that `body` was inflated from, where it did not.
     """
 
     dataset: Dataset
@@ -81,6 +85,7 @@ class ParsedHeader:
     pixel_length: int = 0
     pixel_vr: str | None = None
     inflated: bool = True
+    deflated: bytes = b""
 
 
 @dataclass
@@ -101,17 +106,28 @@ class _Watch:
         return self.stopped
 
 
+_quiet = threading.local()
+
+
 @contextmanager
 def quiet_pydicom() -> Iterator[None]:
-    """Keep pydicom's warnings and log lines, which may quote identifiers, from the user."""
+    """Keep pydicom's warnings and log lines, which may quote identifiers, from the user.
+
+    Also a decorator, of what reads many elements: inside, it costs nothing for each of them.
+    """
+    if getattr(_quiet, "is_on", False):
+        yield
+        return
     logger = logging.getLogger("pydicom")
     level = logger.level
     with warnings.catch_warnings(), pydicom.config.disable_value_validation():
         warnings.simplefilter("ignore")
         logger.setLevel(logging.CRITICAL + 1)
+        _quiet.is_on = True
         try:
             yield
         finally:
+            _quiet.is_on = False
             logger.setLevel(level)
 
 
@@ -158,17 +174,53 @@ def parse_header(content: bytes, complete: bool) -> ParsedHeader | None:
     return header if complete or header.pixel_tag is not None else None
 
 
+def inflate(deflated: bytes, most: int) -> tuple[bytes, bool]:
+    """At most so many bytes of a deflated dataset, and whether it ends there.
+
+    Raises:
+        zlib.error: it is damaged.
+    """
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    return inflater.decompress(deflated, most), inflater.eof
+
+
 def _read(content: bytes) -> tuple[ParsedHeader, _Watch]:
     """Parse as far as the bytes go."""
     stream = BytesIO(content)
     stream.seek(_DATASET_START)
     meta = read_dataset(stream, False, True, stop_when=_beyond_file_meta)
+    if _uid(meta, "TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+        return _read_deflated(stream.read(), meta)
+    return _read_dataset(stream, meta, content)
+
+
+def _read_deflated(deflated: bytes, meta: Dataset) -> tuple[ParsedHeader, _Watch]:
+    """Inflate and parse no more than it takes to come to the pixel data.
+
+    Raises:
+        ImageRejected: that is too much.
+    """
+    for most in (_FIRST_INFLATED, _MOST_INFLATED):
+        body, ended = inflate(deflated, most)
+        is_all = len(body) < most or ended
+        try:
+            header, watch = _read_dataset(BytesIO(body), meta, body)
+        except PARSE_ERRORS:
+            if is_all:
+                raise
+            continue
+        if is_all or watch.stopped:
+            rest = b"" if ended else deflated
+            return replace(header, inflated=ended, deflated=rest), watch
+    raise ImageRejected(
+        RejectionReason.HEADER_INVALID,
+        f"there is no pixel data within the first {_MOST_INFLATED} bytes of the deflated dataset",
+    )
+
+
+def _read_dataset(stream: BytesIO, meta: Dataset, body: bytes) -> tuple[ParsedHeader, _Watch]:
+    """Parse the dataset up to its pixel data."""
     transfer_syntax = _uid(meta, "TransferSyntaxUID")
-    body, inflated = content, True
-    if transfer_syntax == DeflatedExplicitVRLittleEndian:
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        body = inflater.decompress(stream.read(), _MOST_INFLATED)
-        stream, inflated = BytesIO(body), inflater.eof
     implicit = transfer_syntax == ImplicitVRLittleEndian or (
         transfer_syntax is None and _looks_implicit(stream)
     )
@@ -185,7 +237,6 @@ def _read(content: bytes) -> tuple[ParsedHeader, _Watch]:
         pixel_offset=watch.value_start if watch.stopped else 0,
         pixel_length=watch.length if watch.stopped else 0,
         pixel_vr=watch.vr if watch.stopped else None,
-        inflated=inflated,
     )
     return header, watch
 
@@ -209,15 +260,14 @@ def _uid(meta: Dataset, keyword: str) -> str | None:
 
 def _require_whole(header: ParsedHeader, watch: _Watch) -> None:
     """Reject a file without pixel data unless its last element ends where the file ends."""
-    if not header.inflated:
-        raise ImageRejected(
-            RejectionReason.HEADER_TRUNCATED
-            if header.pixel_tag is None
-            else RejectionReason.PIXEL_DATA_TRUNCATED,
-            f"the deflated dataset does not end within {len(header.body)} bytes",
-        )
     if header.pixel_tag is not None:
         return
+    if not header.inflated:
+        raise ImageRejected(
+            RejectionReason.HEADER_TRUNCATED,
+            f"the deflated dataset does not come to its end or its pixels in {len(header.body)} "
+            "bytes",
+        )
     size = len(header.body)
     if watch.tag is None:
         raise ImageRejected(

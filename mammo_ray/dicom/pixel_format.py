@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pydicom.uid import ExplicitVRBigEndian
 
 from mammo_ray.dicom.elements import Elements, name_of
-from mammo_ray.dicom.parsing import PIXEL_DATA, ParsedHeader, tag_text
+from mammo_ray.dicom.parsing import PIXEL_DATA, ParsedHeader, quiet_pydicom, tag_text
 from mammo_ray.errors import ImageRejected
 from mammo_ray.schema import RejectionReason
 
@@ -15,7 +15,7 @@ _COLOUR = {"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"}
 
 @dataclass(frozen=True)
 class PixelFormat:
-    """The image pixel module of one single-frame image.
+    """The image pixel module of one image.
 
     Attributes:
         bits_allocated: 8 or 16, the bits of one stored sample.
@@ -23,6 +23,7 @@ class PixelFormat:
         high_bit: position of the most significant nominal bit.
         signed: Pixel Representation (0028,0103) is 1.
         planar: colour samples lie plane by plane.
+        frames: Number of Frames (0028,0008).
     """
 
     transfer_syntax: str
@@ -35,11 +36,14 @@ class PixelFormat:
     signed: bool
     planar: bool
     photometric: str
+    frames: int = 1
 
     @property
     def bytes_expected(self) -> int:
         """Bytes of the uncompressed frame."""
-        return self.rows * self.columns * self.samples * self.bits_allocated // 8
+        # YBR_FULL_422 has one pair of colour differences for two pixels (PS3.3 C.7.6.3.1.2).
+        samples = 2 if self.photometric == "YBR_FULL_422" else self.samples
+        return self.rows * self.columns * samples * self.bits_allocated // 8
 
     @property
     def big_endian(self) -> bool:
@@ -47,11 +51,19 @@ class PixelFormat:
         return self.transfer_syntax == ExplicitVRBigEndian
 
 
-def read_pixel_format(header: ParsedHeader, max_megapixels: float) -> PixelFormat:
+@quiet_pydicom()
+def read_pixel_format(
+    header: ParsedHeader, max_megapixels: float, frame: int | None = None
+) -> PixelFormat:
     """The checked pixel format of a header.
 
-    A multi-frame image is refused: a frame of a tomosynthesis stack is no mammogram, so no single
-    frame may stand for the stack.
+    A multi-frame image is refused unless a frame is asked for: a frame of a tomosynthesis stack is
+    no mammogram, so none may stand for the stack.
+
+    Args:
+        header: of the file.
+        max_megapixels: most pixels of a frame.
+        frame: number of the frame that is wanted, from 0; None for the only one.
 
     Raises:
         ImageRejected: no pixels, a missing or impossible element, a format that is not supported,
@@ -83,9 +95,11 @@ def read_pixel_format(header: ParsedHeader, max_megapixels: float) -> PixelForma
         signed=_optional(elements, "PixelRepresentation", 0) == 1,
         planar=_optional(elements, "PlanarConfiguration", 0) == 1,
         photometric=(elements.text("PhotometricInterpretation") or "").upper(),
+        frames=_optional(elements, "NumberOfFrames", 1),
     )
     _check_size(pixel_format, max_megapixels)
-    _check_supported(pixel_format, _optional(elements, "NumberOfFrames", 1))
+    _check_frames(pixel_format.frames, frame)
+    _check_supported(pixel_format)
     return pixel_format
 
 
@@ -99,9 +113,14 @@ def _check_size(pixel_format: PixelFormat, max_megapixels: float) -> None:
         )
 
 
-def _check_supported(pixel_format: PixelFormat, frames: int) -> None:
-    if frames != 1:
+def _check_frames(frames: int, frame: int | None) -> None:
+    if frame is None and frames != 1:
         raise _unsupported(f"{name_of('NumberOfFrames')} is {frames}, expected 1")
+    if frame is not None and not 0 <= frame < frames:
+        raise _unsupported(f"{name_of('NumberOfFrames')} is {frames}: there is no frame {frame}")
+
+
+def _check_supported(pixel_format: PixelFormat) -> None:
     if pixel_format.bits_allocated not in (8, 16):
         raise _unsupported(
             f"{name_of('BitsAllocated')} is {pixel_format.bits_allocated}, expected 8 or 16"

@@ -1,5 +1,6 @@
 """The projection of a mammogram: view code, its modifiers, then the View Position tag."""
 
+import re
 from dataclasses import dataclass
 
 from mammo_ray.dicom.elements import Elements
@@ -19,6 +20,7 @@ _VIEWS = {
     "399192008": ViewPosition.XCCL, "R-1024A": ViewPosition.XCCL,
     "399101009": ViewPosition.XCCM, "R-1024B": ViewPosition.XCCM,
 }  # fmt: skip
+_SPECIMEN = {"127457009", "G-8310"}  # CID 4014, "tissue specimen from breast"
 
 # PS3.16 CID 4015 "View Modifier for Mammography", in the same two codes.
 _MODIFIERS = {
@@ -40,13 +42,35 @@ _MODIFIERS = {
 
 _SNOMED = {"SCT", "SRT", "SNM3", "99SDM"}
 
+# The labels of the ACR's quality control manual, column "ACR MQCM 1999 Equivalent" of CID 4015:
+# letters in front of a view's own label (MCC) or behind it (MLOID).
+_BEFORE = {"M": "magnification", "S": "spot-compression"}
+_AFTER = {
+    "RL": "rolled-lateral", "RM": "rolled-medial", "RI": "rolled-inferior",
+    "RS": "rolled-superior", "ID": "implant-displaced", "NP": "nipple-in-profile",
+    "AC": "anterior-compression", "IMF": "infra-mammary-fold", "AX": "axillary-tissue",
+}  # fmt: skip
+_LABEL = re.compile(
+    rf"(M|S|MS|SM|)({'|'.join(sorted(ViewPosition, key=len, reverse=True))})"
+    rf"((?:{'|'.join(_AFTER)})*)"
+)
+# Words that vendors write into View Position beside the view, as in CCSPOT.
+_WORDS = {"SPOT": "spot-compression", "MAG": "magnification"}
+
 
 @dataclass(frozen=True)
 class View:
-    """Projection and its modifiers; None where the header does not say."""
+    """Projection and its modifiers.
+
+    Attributes:
+        position: None where the header does not say.
+        modifiers: names of CID 4015 concepts, each once.
+        specimen: the image shows tissue that was taken out, not a breast.
+    """
 
     position: ViewPosition | None
-    modifiers: tuple[str, ...]
+    modifiers: tuple[str, ...] = ()
+    specimen: bool = False
 
 
 def view_of(elements: Elements) -> View:
@@ -54,23 +78,41 @@ def view_of(elements: Elements) -> View:
 
     View Code Sequence (0054,0220) with its View Modifier Code Sequence (0054,0222) goes before
     View Position (0018,5101): the code is required in digital mammography, the tag is not
-    (PS3.3 C.8.11.7).
+    (PS3.3 C.8.11.7). Modifiers of both count.
     """
     position: ViewPosition | None = None
-    modifiers: list[str] = []
+    modifiers = _modifiers_in(elements)
+    specimen = False
     for item in elements.items("ViewCodeSequence"):
-        position = position or _VIEWS.get(_snomed_code(item) or "")
-        for modifier in item.items("ViewModifierCodeSequence"):
-            code = _snomed_code(modifier)
-            if code is None:
-                continue
-            if code in _MODIFIERS:
-                modifiers.append(_MODIFIERS[code])
-            else:
-                elements.notes.append(f"view modifier code {code[:16]!r} is not in CID 4015")
+        code = _snomed_code(item) or ""
+        position = position or _VIEWS.get(code)
+        specimen = specimen or code in _SPECIMEN
+        modifiers += _modifiers_in(item)
+    label = _view_of_label((elements.text("ViewPosition") or "").upper())
     if position is None:
-        position = elements.word("ViewPosition", ViewPosition)
-    return View(position, tuple(dict.fromkeys(modifiers)))
+        position = label.position or elements.word("ViewPosition", ViewPosition)
+    return View(position, tuple(dict.fromkeys([*modifiers, *label.modifiers])), specimen)
+
+
+def _view_of_label(text: str) -> View:
+    """View and modifiers of an ACR label; the modifiers alone of a text with other words."""
+    match = _LABEL.fullmatch(text)
+    if match is None:
+        return View(None, tuple(name for word, name in _WORDS.items() if word in text))
+    before = [_BEFORE[letter] for letter in match[1]]
+    after = [_AFTER[label] for label in re.findall("|".join(_AFTER), match[3])]
+    return View(ViewPosition(match[2]), (*before, *after))
+
+
+def _modifiers_in(elements: Elements) -> list[str]:
+    found = []
+    for item in elements.items("ViewModifierCodeSequence"):
+        code = _snomed_code(item)
+        if code in _MODIFIERS:
+            found.append(_MODIFIERS[code])
+        elif code is not None:
+            elements.notes.append(f"view modifier code {code[:16]!r} is not in CID 4015")
+    return found
 
 
 def _snomed_code(item: Elements) -> str | None:

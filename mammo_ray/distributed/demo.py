@@ -4,16 +4,18 @@ import logging
 from pathlib import Path
 
 from mammo_ray.config import Config
-from mammo_ray.datasets.phantom_archive import write_phantom_archive
+from mammo_ray.datasets.phantoms.archive import write_phantom_archive
 from mammo_ray.distributed.evaluate import evaluate_model
 from mammo_ray.distributed.ingest import prepare_archive
 from mammo_ray.distributed.manifest import build_manifest
+from mammo_ray.distributed.origin import Origin
 from mammo_ray.distributed.score import score_archive
 from mammo_ray.distributed.session import ray_session
 from mammo_ray.distributed.train import train_model
 from mammo_ray.errors import InputError
 from mammo_ray.reports.page import write_report
 from mammo_ray.run_record import RunRecord
+from mammo_ray.schema import Layout
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +41,9 @@ def run_demo(out: str, women: int, seed: int, config: Config, address: str | Non
         Path(archive), women, seed, phantom.cancer_share, phantom.processes
     )
     _say("2 of 7: the manifest, from headers")
-    build_manifest(archive, str(Path(archive, "outcomes.csv")), config, where["manifest"])
+    outcomes = str(Path(archive, "outcomes.csv"))
+    origin = Origin(Layout.ARCHIVE, archive, outcomes=outcomes)
+    build_manifest(origin, config, where["manifest"])
     with ray_session(address):
         _say("3 of 7: preparation on Ray Data")
         prepare_archive(where["manifest"], config, where["prepared"])

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 # No usage statistics leave the machine; TensorFlow keeps its start-up notices to itself.
-_SILENT = {
+_DEFAULTS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -30,7 +30,7 @@ def prepare_environment(address: str | None) -> None:
     Args:
         address: of a running cluster; None for a local Ray.
     """
-    for name, value in _SILENT.items():
+    for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     # Ray reads its mode once, when it is imported.
     early = "ray" not in sys.modules

@@ -12,6 +12,7 @@ from ray.data import ActorPoolStrategy
 
 from mammo_ray import run_record, storage
 from mammo_ray.config import Config
+from mammo_ray.datasets.checks.certificate import UNCHECKED
 from mammo_ray.distributed.pipeline import operator_names, process_facts, run_name
 from mammo_ray.distributed.session import ray_session
 from mammo_ray.errors import BundleError, InputError
@@ -22,12 +23,21 @@ from mammo_ray.reports import figures
 from mammo_ray.run_record import RunRecord
 from mammo_ray.schema import SCORED_IMAGES, ImageStatus
 from mammo_ray.scoring.scorer import Classifier
-from mammo_ray.splits import TEST, TRAIN, VALID
+from mammo_ray.splits import (
+    LEAKAGE,
+    LEAKAGE_ALLOWED,
+    LEAKAGE_WARNING,
+    TEST,
+    TRAIN,
+    VALID,
+    split_is_leaky,
+)
+from mammo_ray.training.image_kinds import kind_counts
 
 _IMAGES_PER_TASK = 256
 _COLUMNS = [
     "image_id", "status", "score", "patient_id", "study_uid", "study_date", "laterality",
-    "view_position", "cancer", "label_level", "label_source",
+    "view_position", "image_kind", "cancer", "label_level", "label_source",
 ]  # fmt: skip
 
 
@@ -73,15 +83,20 @@ def evaluate_model(
             f"{source} holds no labelled, scored image of a woman that the model was not trained "
             f"on ({held_out.counts}); labels come with `mammo manifest --outcomes`"
         )
+    certificates = _certificates(source, model)
     evaluation = {
         **evaluate_scores(held_out.frame, config.evaluate),
         "scores_of": "women never trained on",
         "model_digest": model.digest,
+        "image_kinds": kind_counts(held_out.frame),
+        **certificates,
         **held_out.counts,
     }
+    leakage = _leakage_said(evaluation) if split_is_leaky(model.split) else {}
+    evaluation |= leakage
     record.counts = held_out.counts
     record.inputs = {"model": model.digest, "stage": stage}
-    record.details = {"summary": evaluation["summary"]}
+    record.details = {"summary": evaluation["summary"], **certificates, **leakage}
     storage.delete(storage.join(out, "_SUCCESS"))
     storage.write_text(
         storage.join(out, "evaluation.json"), json.dumps(evaluation, indent=1, allow_nan=False)
@@ -96,6 +111,8 @@ def keep_held_out(frame: pd.DataFrame, split: pd.DataFrame) -> HeldOut:
     """Scored images of women that stand neither in train nor in valid.
 
     A woman is known by her patient id and by each of her images; one hit leaves all of her out.
+    Where the split is marked as one that shares women, the images of its test side are kept
+    whoever they are of, for nothing else was held out.
 
     Args:
         frame: scored images with `image_id`, `patient_id`, `status`.
@@ -105,6 +122,8 @@ def keep_held_out(frame: pd.DataFrame, split: pd.DataFrame) -> HeldOut:
     women = set(learned["patient_id"].dropna())
     women |= set(frame.loc[frame["image_id"].isin(learned["image_id"]), "patient_id"].dropna())
     trained = frame["patient_id"].isin(women) | frame["image_id"].isin(learned["image_id"])
+    if split_is_leaky(split):
+        trained &= ~frame["image_id"].isin(split.loc[split["split"] == TEST, "image_id"])
     nameless = frame["patient_id"].isna() & ~trained
     unscored = (frame["status"] != ImageStatus.SCORED) & ~trained & ~nameless
     kept = frame[~(trained | nameless | unscored)]
@@ -120,6 +139,24 @@ def keep_held_out(frame: pd.DataFrame, split: pd.DataFrame) -> HeldOut:
         "left_out_unscored": int(unscored.sum()),
     }
     return HeldOut(kept.reset_index(drop=True), counts)
+
+
+def _certificates(source: str, model: Bundle) -> dict[str, Any]:
+    """What was checked of the images that are judged, and of those that the model learned from."""
+    return {
+        "data_certificate": run_record.read_run(source).get("data_certificate", UNCHECKED),
+        "training_data_certificate": model.facts.metrics.get("data_certificate", UNCHECKED),
+    }
+
+
+def _leakage_said(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """What replaces the words of an evaluation whose split shares women."""
+    return {
+        "summary": f"{evaluation['summary']} It is {LEAKAGE_WARNING}.",
+        "scores_of": f"images of the test side, {LEAKAGE_WARNING}",
+        "notes": [f"this is {LEAKAGE_WARNING}", *evaluation["notes"]],
+        LEAKAGE: LEAKAGE_ALLOWED,
+    }
 
 
 class EvaluateActor:

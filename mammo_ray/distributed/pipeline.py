@@ -4,6 +4,7 @@ One block is one shard all the way. A shard is a row of ids; its images appear o
 that prepares them, so the driver's memory does not grow with the archive's pixels.
 """
 
+import logging
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -22,15 +23,28 @@ from ray.util.annotations import RayDeprecationWarning
 from mammo_ray import storage
 from mammo_ray.config import Config
 from mammo_ray.dicom.sandbox import shared_sandbox
+from mammo_ray.distributed import culprits
+from mammo_ray.distributed.actor_deaths import ActorDeaths
 from mammo_ray.distributed.progress import ShardProgress
+from mammo_ray.distributed.session import cluster_cpus
 from mammo_ray.distributed.shards import PartFacts, Plan, finished_shards, put_part
 from mammo_ray.errors import LostWork, MammoError
-from mammo_ray.prepared import content_digest, prepare_table, rejections_of
+from mammo_ray.prepared import (
+    content_digest,
+    masks_left_out,
+    of_kind,
+    prepare_table,
+    rejections_of,
+)
 from mammo_ray.schema import ImageStatus
+
+_log = logging.getLogger(__name__)
 
 # A crashed worker's task is tried this often again; Ray's own default is for ever.
 MAX_RETRIES = 2
-_ROUNDS = 2
+_ROUNDS = 3
+# More culprits than this share of the plan, and than this many, are no fault of the images.
+_MOST_CULPRITS = 20
 # Two prepare tasks and half a CPU of a predictor fit on two CPUs: a task waits for its child.
 _CPUS_BESIDE_PREDICTOR = 0.75
 
@@ -71,22 +85,29 @@ class ShardJob:
 def run_shards(job: ShardJob) -> dict[str, Any]:
     """Do every shard of the plan that has no part yet.
 
+    A shard that does not arrive is searched for images that kill their worker; those are rejected
+    in the next round.
+
     Returns:
         What Ray says of the run: its ids, operators, worker ids and the shards done now.
 
     Raises:
-        LostWork: parts are still missing after the last round.
+        LostWork: parts are still missing after the last round, or workers or predictors die
+            whatever they are given.
         MammoError: what made a shard fail, storage above all.
     """
     said: dict[str, Any] = {"runs": [], "operators": [], "worker_ids": [], "shards_done_now": 0}
     if _missing(job):
         storage.delete(storage.join(job.folder, "_SUCCESS"))
+    guilty: frozenset[str] = frozenset()
     for attempt in range(_ROUNDS):
         missing = _missing(job)
         if not missing:
             return said
+        if attempt:
+            guilty |= _find_culprits(job, missing, guilty)
         # The last round may not pass over an error: what still fails is said, with its cause.
-        _run_round(job, missing, said, last=attempt == _ROUNDS - 1)
+        _run_round(job, missing, guilty, said, last=attempt == _ROUNDS - 1)
     if missing := _missing(job):
         raise LostWork(f"{len(missing)} of {len(job.plan.shards)} parts did not arrive")
     return said
@@ -96,14 +117,36 @@ def _missing(job: ShardJob) -> list[int]:
     return sorted(set(range(len(job.plan.shards))) - finished_shards(job.folder))
 
 
-def _run_round(job: ShardJob, shards: list[int], said: dict[str, Any], *, last: bool) -> None:
+def _find_culprits(job: ShardJob, shards: list[int], known: frozenset[str]) -> frozenset[str]:
+    """Images of shards that did not arrive which kill their workers, beyond the known ones."""
+    _log.warning(
+        "%d of %d parts did not arrive: their images are tried one half after another",
+        len(shards), len(job.plan.shards),
+    )  # fmt: skip
+    most = max(_MOST_CULPRITS, int(job.plan.images * job.config.data.allowed_rejected_share))
+    suspects = [[image for image in job.plan.shards[k] if image not in known] for k in shards]
+    prepare = partial(
+        prepare_images,
+        manifest_uri=job.manifest_uri,
+        config=job.config,
+        with_masks=job.predict is None,
+    )
+    try:
+        return frozenset(culprits.find_culprits(suspects, prepare, cluster_cpus(), most))
+    except (RayError, MammoError) as error:
+        raise cause_of(error) from error
+
+
+def _run_round(
+    job: ShardJob, shards: list[int], guilty: frozenset[str], said: dict[str, Any], *, last: bool
+) -> None:
     """One pass of Ray Data over some shards; what it says is added in place."""
     sink = PartSink(job)
     # Equal to the prepare task's where nothing is predicted: Ray Data then runs both as one task.
     remote = {"num_cpus": 0 if job.predict else 1, "max_retries": MAX_RETRIES}
-    with _whole_blocks(errors_allowed=not last):
+    with _whole_blocks(job, errors_allowed=not last):
         with finite_retries():
-            dataset = _build(job, shards)
+            dataset = _build(job, shards, guilty)
         with ShardProgress(job.folder, job.plan):
             try:
                 dataset.write_datasink(sink, ray_remote_args=remote)
@@ -113,13 +156,15 @@ def _run_round(job: ShardJob, shards: list[int], said: dict[str, Any], *, last: 
 
 
 @contextmanager
-def _whole_blocks(*, errors_allowed: bool) -> Iterator[None]:
+def _whole_blocks(job: ShardJob, *, errors_allowed: bool) -> Iterator[None]:
     """Ray Data's settings for shards; other pipelines of this process get theirs back."""
     context = DataContext.get_current()
+    watch = partial(ActorDeaths, job.folder, job.predict.most_actors) if job.predict else None
     ours = {
         "target_max_block_size": None,  # else a shard over 128 MiB is cut in two
         "max_errored_blocks": -1 if errors_allowed else 0,
         "enable_progress_bars": False,
+        "custom_execution_callback_classes": [watch] if watch else [],
     }
     before = {name: getattr(context, name) for name in ours}
     try:
@@ -131,13 +176,19 @@ def _whole_blocks(*, errors_allowed: bool) -> Iterator[None]:
             setattr(context, name, value)
 
 
-def _build(job: ShardJob, shards: list[int]) -> Dataset:
+def _build(job: ShardJob, shards: list[int], guilty: frozenset[str]) -> Dataset:
     """The lazy pipeline: items -> prepare tasks -> predictor actors."""
     items = [{"shard": k, "image_ids": list(job.plan.shards[k])} for k in shards]
     dataset = ray.data.from_items(items, override_num_blocks=len(items))
     dataset.set_name(f"mammo-{job.plan.stage}")
     dataset = dataset.map_batches(
-        partial(prepare_shard, manifest_uri=job.manifest_uri, config=job.config),
+        partial(
+            prepare_shard,
+            manifest_uri=job.manifest_uri,
+            config=job.config,
+            with_masks=job.predict is None,
+            guilty=guilty,
+        ),
         batch_size=None,
         batch_format="pyarrow",
         zero_copy_batch=True,
@@ -169,22 +220,50 @@ def finite_retries() -> Iterator[None]:
         yield
 
 
-def prepare_shard(batch: pa.Table, manifest_uri: str, config: Config) -> pa.Table:
+def prepare_shard(
+    batch: pa.Table,
+    manifest_uri: str,
+    config: Config,
+    *,
+    with_masks: bool,
+    guilty: frozenset[str] = frozenset(),
+) -> pa.Table:
     """The prepared and rejected rows of one shard (a Ray Data task).
 
     Args:
         batch: one row: `shard` and its `image_ids`, sorted.
         manifest_uri: the manifest, sorted by `image_id`.
-        config: decides the pixels and the limits of the sandbox.
+        config: decides the pixels, the kind of rows, and the limits of the sandbox.
+        with_masks: carry masks and outlines along.
+        guilty: images that killed their workers; they are rejected and not touched again.
     """
     [item] = batch.to_pylist()
-    ids = item["image_ids"]
-    rows = storage.read_table(manifest_uri, ids=(ids[0], ids[-1]))
-    if rows.column("image_id").to_pylist() != ids:
-        raise LostWork(f"the manifest no longer holds the images of shard {item['shard']}")
-    sandbox = shared_sandbox(config.decode.memory_megabytes) if config.decode.sandbox else None
-    table = prepare_table(rows, config, sandbox)
+    table = prepare_images(
+        item["image_ids"], manifest_uri, config, with_masks=with_masks, guilty=guilty
+    )
     return stamp_worker(table, "prepared_by", shard=item["shard"])
+
+
+def prepare_images(
+    ids: list[str],
+    manifest_uri: str,
+    config: Config,
+    *,
+    with_masks: bool,
+    guilty: frozenset[str] = frozenset(),
+) -> pa.Table:
+    """The prepared and rejected rows of neighbouring images, in this process and its sandbox.
+
+    Raises:
+        LostWork: the manifest no longer holds exactly these images.
+        StorageError: storage failed after its retries; no image is blamed for it.
+    """
+    rows = of_kind(storage.read_table(manifest_uri, ids=(ids[0], ids[-1])), config.data.kind)
+    if rows.column("image_id").to_pylist() != ids:
+        raise LostWork(f"the manifest no longer holds the images from {ids[0]} to {ids[-1]}")
+    sandbox = shared_sandbox(config.decode.memory_megabytes) if config.decode.sandbox else None
+    known = dict.fromkeys(guilty.intersection(ids), culprits.DETAIL)
+    return prepare_table(rows, config, sandbox, with_masks=with_masks, crashed=known)
 
 
 def stamp_worker(table: pa.Table, role: str, shard: int | None = None) -> pa.Table:
@@ -239,10 +318,19 @@ class PartSink(Datasink[list[dict[str, Any]]]):
             rejected=rejections.num_rows,
             content_digest=content_digest(part),
             blank=pa.compute.sum(table.column("blank")).as_py() or 0,
+            masks=_masks_in(part),
+            masks_left_out=masks_left_out(part),
         )
         put_part(self._folder, facts, part, rejections)
         roles = [name for name in ("prepared_by", "predicted_by") if name in table.column_names]
         return {"shard": shard, **{role: table.column(role)[0].as_py() for role in roles}}
+
+
+def _masks_in(part: pa.Table) -> int:
+    """How many rows have a mask; scores have none."""
+    if "mask" not in part.column_names:
+        return 0
+    return int(part.num_rows - part.column("mask").null_count)
 
 
 def _add_statements(said: dict[str, Any], dataset: Dataset, sink: PartSink) -> None:

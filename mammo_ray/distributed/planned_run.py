@@ -1,5 +1,6 @@
 """One planned run over a manifest, from plan to counts that add up; prepare and score share it."""
 
+import logging
 import time
 from dataclasses import dataclass
 
@@ -11,7 +12,11 @@ from mammo_ray.distributed.manifest import manifest_digest
 from mammo_ray.distributed.pipeline import PredictStage, ShardJob, process_facts, run_shards
 from mammo_ray.distributed.session import cluster_cpus, ray_session
 from mammo_ray.distributed.shards import PartFacts, Plan, cut_shards, open_plan, run_digest, settle
-from mammo_ray.run_record import RunRecord, judge_share
+from mammo_ray.errors import InputError
+from mammo_ray.prepared import of_kind
+from mammo_ray.run_record import EXIT_FINDINGS, RunRecord, judge_share
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class PlannedWork:
         found = {
             "manifest": manifest_digest(self.manifest_uri),
             "preprocess": self.config.preprocess_digest(),
+            "kind": self.config.data.kind,
             "limits": (
                 f"{limits.max_megapixels} megapixels, {limits.timeout_seconds} s, "
                 f"{limits.memory_megabytes} MB, sandbox {limits.sandbox}"
@@ -58,11 +64,15 @@ def run_planned(work: PlannedWork, record: RunRecord, address: str | None) -> Pl
     """Do what is missing of the plan, settle it, and put counts and Ray's names into the record.
 
     Raises:
+        InputError: no row of the manifest is of the kind that the configuration names.
         PlanMismatch: `out` was planned from other inputs.
         LostWork: parts are missing at the end.
         StorageError: storage failed; no image is blamed.
     """
-    rows = storage.read_table(work.manifest_uri, columns=["image_id", "bytes"])
+    manifest = storage.read_table(work.manifest_uri, columns=["image_id", "bytes", "kind"])
+    rows = of_kind(manifest, work.config.data.kind)
+    if manifest.num_rows and not rows.num_rows:
+        raise InputError(f"the manifest has no row of kind {work.config.data.kind!r}")
     digests = work.digests
     with ray_session(address):
         config = work.config
@@ -76,7 +86,13 @@ def run_planned(work: PlannedWork, record: RunRecord, address: str | None) -> Pl
         record.timings[f"{work.stage}_seconds"] = time.monotonic() - started
         record.ray = {**process_facts(), **said}
     facts = settle(work.out, plan)
-    record.counts = _counts(plan, facts)
+    record.counts = {
+        **_counts(plan, facts),
+        "other_kind": manifest.num_rows - rows.num_rows,
+    }
+    if work.predict is None:
+        record.counts["masks"] = sum(part.masks for part in facts)
+        record.counts["masks_left_out"] = sum(part.masks_left_out for part in facts)
     record.inputs = digests
     record.outputs = {"content_digest": run_digest(facts)}
     return plan
@@ -97,7 +113,8 @@ def close_run(record: RunRecord, manifest_folder: str, out: str) -> int:
     """Add the counts up from the manifest on, write the record and the mark, judge the share.
 
     Returns:
-        The exit code: 3 when more than the allowed share of images is rejected.
+        The exit code: 3 when more than the allowed share of images is rejected, else 4 when the
+        record counts missing exams.
     """
     earlier = run_record.require_success(manifest_folder)
     counts = record.counts
@@ -108,6 +125,9 @@ def close_run(record: RunRecord, manifest_folder: str, out: str) -> int:
     images = counts["planned"] + earlier["rejected"]
     data = record.config.data if record.config else DataConfig()
     code = judge_share(counts["rejected_in_all"], images, data)
+    if missing := counts.get("exams_missing", 0):
+        _log.warning("%d expected exams are missing: no screening image of theirs came", missing)
+        code = code or EXIT_FINDINGS
     record.write(out, code)
     run_record.mark_success(out, counts)
     return code

@@ -72,6 +72,8 @@ class PartFacts:
     rejected: int
     content_digest: str
     blank: int = 0
+    masks: int = 0
+    masks_left_out: int = 0
 
 
 def cut_shards(rows: pa.Table, data: DataConfig, cpus: int, part_bytes: int) -> list[list[str]]:

@@ -16,6 +16,7 @@ from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from mammo_ray import run_record, storage
 from mammo_ray.config import Config, validate_config
+from mammo_ray.datasets.checks.certificate import UNCHECKED
 from mammo_ray.distributed.pipeline import cause_of, process_facts
 from mammo_ray.distributed.progress import EpochProgress
 from mammo_ray.distributed.session import ray_session
@@ -31,7 +32,9 @@ from mammo_ray.models.model_file import model_to_bytes
 from mammo_ray.prepared import read_labels, read_pixels
 from mammo_ray.run_record import RunRecord
 from mammo_ray.schema import LabelLevel
-from mammo_ray.splits import TEST, TRAIN, VALID, assign_split, read_split, require_no_leak
+from mammo_ray.splits import LEAKAGE, TEST, TRAIN, VALID
+from mammo_ray.training.image_kinds import keep_kinds, kind_counts
+from mammo_ray.training.sides import divide_women, require_both_classes
 from mammo_ray.training.tracking import track_run
 
 _log = logging.getLogger(__name__)
@@ -46,35 +49,38 @@ def train_model(
     """Train one model on the labelled images of a prepared folder and write its bundle.
 
     Preprocessing and input size come from the prepared images; where the recipe differs, the log
-    and the run record say so.
+    and the run record say so. A split without a validation side gets one, carved by patient from
+    its training women.
 
     Args:
         prepared: finished folder of `mammo prepare`.
         config: model, augment, train and data sections count.
         out: folder of the bundle, with `history.json`.
-        split: a `split.csv`; else the column of the manifest, else made by patient.
+        split: a `split.csv`; else the column of the manifest, else made by patient. One that is
+            marked as sharing women marks the bundle.
         address: of a Ray cluster; None: a local Ray.
 
     Raises:
-        InputError: no finished prepared folder, no labels, or too few women for a split.
+        InputError: no finished prepared folder, no labels, too few women for a split, or images of
+            several kinds where `data.image_kinds` does not name them.
         PatientLeak: a given split would share a woman.
     """
     run_record.claim_folder(out, "train")
     run_record.require_success(prepared)
     effective, differences = _effective_config(prepared, config)
     record = RunRecord("train", effective)
-    frame, left_out = _training_frame(prepared)
-    frame["split"] = _sides(frame, effective, split)
-    require_no_leak(frame, "split")
-    _require_both_classes(frame)
+    frame, left_out = _training_frame(prepared, effective)
+    said = divide_women(frame, effective, split)
+    require_both_classes(frame)
+    level = _label_level(frame)
     storage.delete(storage.join(out, "_SUCCESS"))
     with ray_session(address):
         result, ray_facts = _fit_on_ray(prepared, frame, effective, out)
         record.ray = {**process_facts(), **ray_facts}
     model_file, fitted = result
-    facts = _bundle_facts(prepared, frame, effective, fitted)
-    sides = frame[["image_id", "patient_id", "split"]]
-    digest = write_bundle(out, facts, model_file, effective, sides)
+    marks = _marks(prepared, said)
+    facts = _bundle_facts(prepared, frame, level, effective, {**fitted["metrics"], **marks})
+    digest = write_bundle(out, facts, model_file, effective, frame)
     storage.write_text(storage.join(out, "history.json"), json.dumps(fitted["history"], indent=1))
     record.counts = {**_counts(frame), **left_out}
     record.timings["fit_seconds"] = fitted["seconds"]
@@ -82,12 +88,22 @@ def train_model(
     record.outputs = {"bundle_digest": digest}
     record.details = {
         "best": facts.metrics,
+        "image_kinds": kind_counts(frame),
         "differs_from_recipe": differences,
+        **marks,
+        **said,
     }
     record.write(out)
     run_record.mark_success(out, record.counts)
-    track_run(effective, fitted["history"], _numbers(fitted["metrics"]))
+    track_run(effective, fitted["history"], _numbers(fitted["metrics"]), marks)
     return record
+
+
+def _marks(prepared: str, said: dict[str, str]) -> dict[str, str]:
+    """What must stand beside every number: the data's certificate, and that a split leaks."""
+    certificate = str(run_record.read_run(prepared).get("data_certificate", UNCHECKED))
+    leakage = {LEAKAGE: said[LEAKAGE]} if LEAKAGE in said else {}
+    return {"data_certificate": certificate, **leakage}
 
 
 def _effective_config(prepared: str, config: Config) -> tuple[Config, list[str]]:
@@ -105,7 +121,7 @@ def _effective_config(prepared: str, config: Config) -> tuple[Config, list[str]]
     return config.model_copy(update=changed), differences
 
 
-def _training_frame(prepared: str) -> tuple[pd.DataFrame, dict[str, int]]:
+def _training_frame(prepared: str, config: Config) -> tuple[pd.DataFrame, dict[str, int]]:
     """Images that can be trained or tested on, and how many were left out and why."""
     frame = read_labels(prepared)
     blank = frame["blank"].fillna(value=False).astype(bool)
@@ -122,30 +138,8 @@ def _training_frame(prepared: str) -> tuple[pd.DataFrame, dict[str, int]]:
         "left_out_unlabelled": int(unlabelled.sum()),
         "left_out_without_patient": int(nameless.sum()),
     }
-    return usable, counts
-
-
-def _sides(frame: pd.DataFrame, config: Config, split: str | None) -> pd.Series:
-    """Side of every image: from a file, else the manifest's column, else by patient."""
-    if split is None:
-        data = config.data
-        return assign_split(frame, data.validation_fraction, data.test_fraction, data.split_seed)
-    given = read_split(split).set_index("image_id")["split"]
-    missing = int((~frame["image_id"].isin(given.index)).sum())
-    if missing:
-        raise InputError(f"{split} says nothing of {missing} of {len(frame)} images")
-    return frame["image_id"].map(given)
-
-
-def _require_both_classes(frame: pd.DataFrame) -> None:
-    """Nothing is learnt or chosen on a side with one class only: say so before Ray starts."""
-    for side in (TRAIN, VALID):
-        labels = frame.loc[frame["split"] == side, "cancer"]
-        if labels.nunique() < 2:
-            raise InputError(
-                f"side {side} has {len(labels)} images, {int(labels.sum())} of them with cancer: "
-                "both classes are needed"
-            )
+    kept = keep_kinds(usable, config.data.image_kinds)
+    return kept, {**counts, "left_out_other_kinds": len(usable) - len(kept)}
 
 
 def _fit_on_ray(
@@ -234,14 +228,19 @@ def _train_worker(settings: dict[str, Any]) -> None:
         ray.train.report(result.history[-1], checkpoint=Checkpoint.from_directory(folder))
 
 
-def _bundle_facts(
-    prepared: str, frame: pd.DataFrame, config: Config, fitted: dict[str, Any]
-) -> BundleFacts:
-    size = config.preprocess
-    sources = sorted(set(frame["label_source"].dropna()))
+def _label_level(frame: pd.DataFrame) -> LabelLevel:
+    """The one level that all labels speak of, looked at before anything is started."""
     levels = sorted(set(frame["label_level"].dropna()))
     if len(levels) != 1:
         raise InputError(f"labels of one level were expected, found {levels}")
+    return LabelLevel(levels[0])
+
+
+def _bundle_facts(
+    prepared: str, frame: pd.DataFrame, level: LabelLevel, config: Config, metrics: dict[str, Any]
+) -> BundleFacts:
+    size, said = config.preprocess, run_record.read_run(prepared)
+    sources = sorted(set(frame["label_source"].dropna()))
     scope = validated_scope(frame)
     if not scope.image_kinds:
         _log.warning(
@@ -251,12 +250,12 @@ def _bundle_facts(
     return BundleFacts(
         outputs=(OutputFacts(name=config.heads.label),),
         inputs=input_facts(size.height, size.width, size.bits),
-        label_level=LabelLevel(levels[0]),
+        label_level=level,
         label_sources=tuple(sources),
         validated=scope,
         preprocess_digest=config.preprocess_digest(),
-        manifest_digest=run_record.read_run(prepared)["inputs"]["manifest"],
-        metrics=fitted["metrics"],
+        manifest_digest=said["inputs"]["manifest"],
+        metrics=metrics,
     )
 
 

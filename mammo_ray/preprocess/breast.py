@@ -23,9 +23,11 @@ _BAND_MEAN = 205.0  # a column of a white wedge is at least so bright
 _BAND_DEVIATION = 20.0  # and at most so uneven; no breast column is both
 _BAND_EDGE, _BAND_FALL = 6, 0.8  # next to it the mean falls to this share within so many pixels
 _WHITE = 230  # gray level of air in an inverted picture, at least
+_LABEL = 200  # gray level of a label's white, at least
 _SHARE_OF_LEVEL = 0.42  # below 0.40 film fog joins the breast, above 0.45 thin skin is lost
 _CONTRAST = 10  # gray levels between the breast and what is around it, at least
 _SIDE_EVIDENCE = 0.15  # of at most 2; 262 of 264 films have more, all of the right sign
+_CORNERS_OF_AIR = 3  # of the picture: a mask that has so many is what is around the breast
 _SMALLEST_SHARE, _LARGEST_SHARE = 0.03, 0.97  # of the frame, of a believable breast
 
 
@@ -70,7 +72,7 @@ def find_breast(gray8: NDArray[np.uint8], margin_fraction: float = 0.02) -> Brea
     """
     stride = max(1, -(-max(gray8.shape) // OVERVIEW))
     small = np.ascontiguousarray(gray8[::stride, ::stride])
-    inverted = _is_inverted(small)
+    inverted = _is_inverted(_without_frame(small))
     picture = ~small if inverted else small
     mask, artefacts = _separate(picture)
     if _is_believable(picture, mask):
@@ -85,8 +87,9 @@ def find_breast(gray8: NDArray[np.uint8], margin_fraction: float = 0.02) -> Brea
 def _separate(small: NDArray[np.uint8]) -> tuple[Mask, Mask]:
     """Breast mask, and mask of the bright things that are clearly apart from it."""
     bands = _bright_bands(small)
-    blurred = cv2.GaussianBlur(np.where(bands, 0, small).astype(np.uint8), (5, 5), 0)
-    bright = (blurred > _threshold(blurred, ~bands)) & ~bands
+    without, dark = _over_bands(small, bands)
+    blurred = cv2.GaussianBlur(without, (5, 5), 0)
+    bright = (blurred > _threshold(blurred, ~bands)) & ~dark
     radius = max(1, round(0.01 * max(small.shape)))
     opened = _morph(bright, cv2.MORPH_OPEN, radius)
     count, labels, statistics, _ = cv2.connectedComponentsWithStats(opened.astype(np.uint8))
@@ -109,18 +112,31 @@ def _artefacts(
     tissue that goes is a missed lesion.
     """
     near = _morph(_convex_hull(mask), cv2.MORPH_DILATE, 2 * radius)
-    count, labels = cv2.connectedComponents((bright & ~mask).astype(np.uint8))
-    is_apart = np.ones(count, dtype=bool)
-    is_apart[0] = False
-    is_apart[np.unique(labels[near])] = False
-    is_white = np.zeros(count, dtype=bool)
-    is_white[np.unique(labels[small > np.median(small[mask])])] = True
-    apart = (is_apart & is_white)[labels] | bands
+    median = float(np.median(small[mask]))
+    apart = _apart(bright & ~mask, near, small > median)
+    # A label can hang on a line or an edge that leads to the breast: its white alone does not.
+    white = small > max(median, _LABEL)
+    apart |= _apart(white & ~mask, near, white) | bands
     return _morph(apart, cv2.MORPH_DILATE, radius) & ~near
 
 
+def _apart(things: Mask, near: Mask, white: Mask) -> Mask:
+    """The connected things that do not reach what is near, and are white somewhere."""
+    count, labels = cv2.connectedComponents(things.astype(np.uint8))
+    is_apart = np.ones(count, dtype=bool)
+    is_apart[0] = False
+    is_apart[labels[near]] = False
+    is_white = np.zeros(count, dtype=bool)
+    is_white[labels[white]] = True
+    return np.asarray((is_apart & is_white)[labels])
+
+
 def _convex_hull(mask: Mask) -> Mask:
-    points = cv2.findNonZero(mask.astype(np.uint8))
+    rows = np.flatnonzero(mask.any(axis=1))
+    first = mask[rows].argmax(axis=1)
+    last = mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
+    # The ends of every row have the hull of all pixels, and are far fewer.
+    points = np.stack([np.r_[first, last], np.r_[rows, rows]], axis=1).astype(np.int32)
     filled = np.zeros(mask.shape, np.uint8)
     cv2.fillConvexPoly(filled, cv2.convexHull(points), 1)
     return filled.astype(bool)
@@ -137,9 +153,13 @@ def _threshold(blurred: NDArray[np.uint8], considered: Mask) -> float:
     values = blurred[considered]
     if values.size == 0 or values.min() == values.max():
         return 255.0
-    level = _otsu(np.minimum(values, np.uint8(_otsu(values))))
+    brightest = _otsu(values)
+    level = _otsu(np.minimum(values, np.uint8(brightest)))
+    dark = values[values <= level]
+    if dark.size == 0:  # nothing is darker than that level: there is no second one
+        return brightest
     # A low percentile: in a magnified view most of what is dark is fat, not air.
-    background = float(np.percentile(values[values <= level], 5))
+    background = float(np.percentile(dark, 5))
     return background + _SHARE_OF_LEVEL * (level - background)
 
 
@@ -169,6 +189,33 @@ def _bright_bands(small: NDArray[np.uint8]) -> Mask:
     return bands
 
 
+def _over_bands(small: NDArray[np.uint8], bands: Mask) -> tuple[NDArray[np.uint8], Mask]:
+    """The picture without its bands, and where it is black for them.
+
+    A scratch or a dead line of a detector can cross the breast. So a band between two parts of the
+    picture becomes the darker of what is on its sides, and one at the picture's edge black.
+    """
+    without = np.where(bands, 0, small).astype(np.uint8)
+    dark = bands.copy()
+    for axis in (0, 1):
+        across, hidden = (without, dark) if axis == 0 else (without.T, dark.T)
+        is_band = np.atleast_1d(bands.all(axis))
+        edges = np.flatnonzero(np.diff(is_band, prepend=False, append=False)).reshape(-1, 2)
+        for start, end in edges:
+            if start > 0 and end < len(is_band):
+                sides = np.minimum(across[:, start - 1], across[:, end])
+                across[:, start:end] = sides[:, np.newaxis]
+                hidden[:, start:end] = False
+    return without, dark
+
+
+def _without_frame(small: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture inside a white frame that ends abruptly, such as the bed of a scanner."""
+    bands = _bright_bands(small)
+    inside = small[np.ix_(~bands.all(axis=1), ~bands.all(axis=0))]
+    return inside if min(inside.shape) > 1 else small
+
+
 def _is_inverted(small: NDArray[np.uint8]) -> bool:
     """Whether most of the picture's rim is white, with three corners of it, as where air is white.
 
@@ -183,8 +230,10 @@ def _is_inverted(small: NDArray[np.uint8]) -> bool:
 
 
 def _is_believable(picture: NDArray[np.uint8], mask: Mask) -> bool:
-    """Whether the mask has the size of a breast and something darker around it."""
+    """Whether the mask has the size of a breast, two corners at most, and darker air around it."""
     if not _SMALLEST_SHARE <= float(mask.mean()) <= _LARGEST_SHARE:
+        return False
+    if np.sum(mask[[0, 0, -1, -1], [0, -1, 0, -1]]) >= _CORNERS_OF_AIR:
         return False
     return bool(picture[mask].mean() > picture[~mask].mean() + _CONTRAST)
 

@@ -57,6 +57,18 @@ class Geometry:
     pad_top: int
     pad_left: int
 
+    @property
+    def box(self) -> Box:
+        """What was kept, in source pixels."""
+        return Box(self.crop_top, self.crop_left, self.crop_height, self.crop_width)
+
+    @property
+    def placement(self) -> Placement:
+        """How the crop fits into the prepared frame."""
+        height = round(self.crop_height * self.scale_y)
+        width = round(self.crop_width * self.scale_x)
+        return Placement(height, width, self.pad_top, self.pad_left)
+
     def to_prepared(self, points: Points) -> Points:
         """Source points (N, 2) in the prepared image."""
         rows = (points[:, 0] + 0.5 - self.crop_top) * self.scale_y
@@ -107,6 +119,12 @@ def resize(image: Gray, placement: Placement) -> Gray:
         cv2.resize(image, (placement.width, placement.height), interpolation=method)
     )
     return resized
+
+
+def resize_nearest(mask: NDArray[np.uint8], placement: Placement) -> NDArray[np.uint8]:
+    """A mask at its placed size: every pixel takes the class under its center."""
+    size = (placement.width, placement.height)
+    return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT))
 
 
 def flip(image: Gray) -> Gray:

@@ -1,17 +1,19 @@
-"""From the bytes of a DICOM file to the array that a model sees; training and scoring share it."""
+"""From the bytes of a file to the array that a model sees; training and scoring share it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mammo_ray import storage
 from mammo_ray.config import Config
-from mammo_ray.dicom.decode import DecodedImage, decode_image
+from mammo_ray.dicom.decode import DecodedImage
 from mammo_ray.dicom.grayscale import GrayTable, apply_table, gray_table
 from mammo_ray.dicom.sandbox import Sandbox
 from mammo_ray.errors import ImageRejected
+from mammo_ray.image_files.decode import decode_file
 from mammo_ray.preprocess.breast import OVERVIEW, Breast, Side, find_breast
 from mammo_ray.preprocess.geometry import (
     Box,
@@ -25,6 +27,8 @@ from mammo_ray.preprocess.geometry import (
     resize,
 )
 from mammo_ray.preprocess.intensity import apply_clahe
+from mammo_ray.preprocess.masks import Annotation, Frame, carry_annotation
+from mammo_ray.preprocess.outlines import Mask
 from mammo_ray.schema import Laterality, RejectionReason
 
 
@@ -38,10 +42,12 @@ class PreparedImage:
         decoder: name of the decoder.
         grayscale: modality, VOI and inversion that were used.
         breast_strategy: how the crop was found.
-        blank: every stored pixel has one value.
+        blank: every stored pixel that is not padding has one value.
         sop_uid: SOP Instance UID of the file that was read, None where it has none.
         file_bytes: size of the file that was read.
-        notes: oddities that were accepted.
+        notes: oddities that were accepted, and why an annotation was left out.
+        mask: (height, width) uint8, 0 background, k class k; None where nothing is drawn on the
+            image or what is drawn cannot be used.
     """
 
     pixels: Gray
@@ -53,10 +59,15 @@ class PreparedImage:
     sop_uid: str | None
     file_bytes: int
     notes: tuple[str, ...]
+    mask: Mask | None = None
 
 
 def prepare_file(
-    uri: str, laterality: str | None, config: Config, sandbox: Sandbox | None
+    uri: str,
+    laterality: str | None,
+    config: Config,
+    sandbox: Sandbox | None,
+    annotation: Annotation | None = None,
 ) -> PreparedImage:
     """Prepare one file, in the sandbox's child process or, without one, in this process.
 
@@ -66,11 +77,24 @@ def prepare_file(
             Patient Orientation does.
         config: sections `decode` and `preprocess` are used.
         sandbox: where to do the work; None decodes here.
+        annotation: what is drawn on the image; None leaves the mask out.
 
     Raises:
-        ImageRejected: the image cannot be used; the file is missing or may not be read.
+        ImageRejected: the image cannot be used; the file is missing or may not be read. A mask
+            that cannot be used is a note.
         StorageError: reading failed.
     """
+    image = _prepare_pixels(uri, laterality, config, sandbox)
+    if annotation is None:
+        return image
+    frame = Frame(image.geometry, *image.pixels.shape)
+    carried = carry_annotation(annotation, frame, config, sandbox)
+    return replace(image, mask=carried.mask, notes=(*image.notes, *carried.notes))
+
+
+def _prepare_pixels(
+    uri: str, laterality: str | None, config: Config, sandbox: Sandbox | None
+) -> PreparedImage:
     work = partial(prepare_image, laterality=laterality, config=config)
     try:
         if sandbox is not None:
@@ -91,14 +115,12 @@ def prepare_image(content: bytes, laterality: str | None, config: Config) -> Pre
     Raises:
         ImageRejected: the image cannot be used.
     """
-    image = decode_image(content, config.decode)
     settings = config.preprocess
-    table = gray_table(image.grayscale, config.decode, settings.bits)
-    film = _film_box(image.stored, settings.crop.border_fraction)
-    breast = _find_breast(image, film, table, config)
+    image, table, film, breast = _decoded(content, config)
     box = breast.box if settings.crop.enabled else film
+    source_box = _in_source(box, image)
 
-    placement = place(box, settings.height, settings.width, settings.resize)
+    placement = place(source_box, settings.height, settings.width, settings.resize)
     pixels = resize(apply_table(crop(image.stored, box), table), placement)
     if settings.crop.enabled and settings.crop.remove_artefacts:
         pixels = _without_artefacts(pixels, breast, film)
@@ -111,15 +133,68 @@ def prepare_image(content: bytes, laterality: str | None, config: Config) -> Pre
 
     return PreparedImage(
         pixels=pixels,
-        geometry=_geometry(image.stored, box, placement, flipped),
+        geometry=_geometry(image.size, source_box, placement, flipped),
         decoder=image.decoder,
         grayscale=table.description,
         breast_strategy=breast.strategy if settings.crop.enabled else "none",
-        blank=bool(image.stored.min() == image.stored.max()),
+        blank=_is_blank(image),
         sop_uid=image.sop_uid,
         file_bytes=len(content),
         notes=(*image.notes, *notes),
     )
+
+
+def _decoded(
+    content: bytes, config: Config, most_levels: int = 32
+) -> tuple[DecodedImage, GrayTable, Box, Breast]:
+    """The image, its gray table, the film without its border, and the breast, in stored pixels.
+
+    Where resolution levels may be left out, they are chosen for the whole film first; a crop that
+    gets too few pixels that way is decoded again, at the resolution that it needs.
+    """
+
+    def leave_out(rows: int, columns: int) -> int:
+        return min(most_levels, _levels_to_spare(Box(0, 0, rows, columns), config))
+
+    image = decode_file(content, config.decode, leave_out)
+    table = gray_table(image.grayscale, config.decode, config.preprocess.bits)
+    film = _film_box(image.stored, config.preprocess.crop.border_fraction)
+    breast = _find_breast(image, film, table, config)
+    box = breast.box if config.preprocess.crop.enabled else film
+    levels = _levels_to_spare(_in_source(box, image), config)
+    if image.levels > levels:
+        return _decoded(content, config, levels)
+    return image, table, film, breast
+
+
+def _levels_to_spare(box: Box, config: Config) -> int:
+    """Halvings that leave a box in source pixels the configured multiple of its prepared size."""
+    if config.decode.reduced == "none":
+        return 0
+    settings, multiple = config.preprocess, {"4x": 4, "2x": 2}[config.decode.reduced]
+    placement = place(box, settings.height, settings.width, settings.resize)
+    enough, levels = (multiple * placement.height, multiple * placement.width), 0
+    while box.height >> (levels + 1) >= enough[0] and box.width >> (levels + 1) >= enough[1]:
+        levels += 1
+    return levels
+
+
+def _in_source(box: Box, image: DecodedImage) -> Box:
+    """A box of stored pixels in pixels of the file; blocks at the far edges may be cut."""
+    block, (rows, columns) = 1 << image.levels, image.size
+    top, left = box.top * block, box.left * block
+    height, width = box.height * block, box.width * block
+    return Box(top, left, min(height, rows - top), min(width, columns - left))
+
+
+def _is_blank(image: DecodedImage) -> bool:
+    """Whether every pixel that is not padding has one value."""
+    stored, padding = image.stored, image.grayscale.padding
+    if padding is None:
+        return bool(stored.min() == stored.max())
+    inside = cv2.bitwise_not(cv2.inRange(stored, *padding))
+    lowest, highest, _, _ = cv2.minMaxLoc(stored, inside)
+    return bool(lowest == highest)
 
 
 def _film_box(stored: NDArray[np.integer], border_fraction: float) -> Box:
@@ -170,12 +245,10 @@ def _mirroring(
     return enabled and (side or header_side or declared) == "R", notes
 
 
-def _geometry(
-    stored: NDArray[np.integer], box: Box, placement: Placement, flipped: bool
-) -> Geometry:
+def _geometry(size: tuple[int, int], box: Box, placement: Placement, flipped: bool) -> Geometry:
     return Geometry(
-        source_rows=stored.shape[0],
-        source_columns=stored.shape[1],
+        source_rows=size[0],
+        source_columns=size[1],
         crop_top=box.top,
         crop_left=box.left,
         crop_height=box.height,

@@ -70,7 +70,7 @@ def render_page(runs: list[Run], settings: ReportConfig) -> str:
         "examples": _examples(_latest(runs, "prepare"), _latest(runs, "score"), settings.examples),
         "runs": [_facts(run) for run in runs],
     }
-    return _environment().get_template("report.html.j2").render(context)
+    return page_environment().get_template("report.html.j2").render(context)
 
 
 def _latest(runs: list[Run], command: str) -> Run | None:
@@ -79,7 +79,8 @@ def _latest(runs: list[Run], command: str) -> Run | None:
     return max(found, key=lambda run: str(run.record.get("started", "")), default=None)
 
 
-def _environment() -> jinja2.Environment:
+def page_environment() -> jinja2.Environment:
+    """Where templates come from, and the filters that they use."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("mammo_ray.reports", "templates"),
         autoescape=True,

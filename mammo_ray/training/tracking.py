@@ -22,7 +22,12 @@ _logger = logging.getLogger(__name__)
 Numbers = Mapping[str, float | int | bool]
 
 
-def track_run(config: Config, history: Sequence[Numbers], metrics: Numbers) -> str | None:
+def track_run(
+    config: Config,
+    history: Sequence[Numbers],
+    metrics: Numbers,
+    marks: Mapping[str, str] | None = None,
+) -> str | None:
     """Log one finished training as an MLflow run, and give the run's id.
 
     The server is that of `MLFLOW_TRACKING_URI`, the experiment that of `MLFLOW_EXPERIMENT_NAME`
@@ -33,6 +38,7 @@ def track_run(config: Config, history: Sequence[Numbers], metrics: Numbers) -> s
         config: logged as parameters, `section.key`.
         history: one entry an epoch; its numbers are logged with `epoch` as the step.
         metrics: the final numbers, logged as `final_NAME`.
+        marks: what must be said of the numbers (leakage, certificate), as tags `mammo_ray.NAME`.
 
     Returns:
         The id of the run; None without a server, or (with a warning in the log) where the server
@@ -46,14 +52,18 @@ def track_run(config: Config, history: Sequence[Numbers], metrics: Numbers) -> s
     from mlflow.tracking import MlflowClient
 
     try:
-        return _send(MlflowClient(tracking_uri=uri), config, history, metrics)
+        return _send(MlflowClient(tracking_uri=uri), config, history, metrics, marks or {})
     except MlflowException as error:
         _logger.warning("MLflow did not take the numbers of this run: %s", error.error_code)
         return None
 
 
 def _send(
-    client: "MlflowClient", config: Config, history: Sequence[Numbers], metrics: Numbers
+    client: "MlflowClient",
+    config: Config,
+    history: Sequence[Numbers],
+    metrics: Numbers,
+    marks: Mapping[str, str],
 ) -> str:
     from mlflow.entities import Metric, Param
 
@@ -62,7 +72,7 @@ def _send(
         plain = {name: value for name, value in numbers.items() if not isinstance(value, bool)}
         return [Metric(prefix + name, float(value), now, step) for name, value in plain.items()]
 
-    run_id = _create_run(client, config)
+    run_id = _create_run(client, config, marks)
     params = [Param(key, value) for key, value in _flat(config.model_dump(mode="json")).items()]
     for start in range(0, len(params), _BATCH):
         client.log_batch(run_id, params=params[start : start + _BATCH])
@@ -74,11 +84,12 @@ def _send(
     return run_id
 
 
-def _create_run(client: "MlflowClient", config: Config) -> str:
+def _create_run(client: "MlflowClient", config: Config, marks: Mapping[str, str]) -> str:
     experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME", _EXPERIMENT)
     found = client.get_experiment_by_name(experiment)
     number = found.experiment_id if found else client.create_experiment(experiment)
     tags = {"mammo_ray.version": __version__, "mammo_ray.recipe": config.recipe}
+    tags |= {f"mammo_ray.{name}": text for name, text in marks.items()}
     run_id: str = client.create_run(number, tags=tags, run_name=config.recipe).info.run_id
     return run_id
 

@@ -35,13 +35,17 @@ def main() -> None:
 
 
 def _measure(folder: Path, women: int, repeats: int) -> None:
-    from mammo_ray.datasets.phantom_archive import write_phantom_archive
+    from mammo_ray.datasets.phantoms.archive import write_phantom_archive
     from mammo_ray.distributed.manifest import build_manifest
+    from mammo_ray.distributed.origin import Origin
     from mammo_ray.distributed.session import ray_session
+    from mammo_ray.schema import Layout
 
     config = load_config("default")
     write_phantom_archive(folder / "archive", women, seed=1)
-    build_manifest(str(folder / "archive"), None, config, str(folder / "manifest"))
+    build_manifest(
+        Origin(Layout.ARCHIVE, str(folder / "archive")), config, str(folder / "manifest")
+    )
     rows = storage.read_table(str(folder / "manifest" / "manifest.parquet")).to_pylist()
     rates: dict[str, list[float]] = {"pool": [], "ray": []}
     with ray_session():

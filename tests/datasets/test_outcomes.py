@@ -172,3 +172,13 @@ def test_the_real_table_labels_every_film(real_archive: Path) -> None:
     assert outcomes.level == LabelLevel.IMAGE
     assert len(outcomes.frame) == 264
     assert int(outcomes.frame["cancer"].sum()) == 45
+
+
+def test_a_label_does_not_take_over_the_source_of_a_reading() -> None:
+    rows = pa.Table.from_pylist(
+        [{**image, "label_source": "reading", "birads": "2"} for image in IMAGES], MANIFEST
+    )
+    table = check_outcomes(pd.DataFrame([{"patient_id": "W2", "cancer": "0"}], dtype=str))
+    labelled = apply_outcomes(rows, table)
+    assert labelled.rows.column("label_source").to_pylist() == ["reading"] * 3 + [None]
+    assert labelled.rows.column("birads").to_pylist() == ["2"] * 4

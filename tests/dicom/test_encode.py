@@ -11,6 +11,8 @@ import pydicom
 import pytest
 from pydicom.encaps import get_frame
 
+from mammo_ray.config import DecodeConfig
+from mammo_ray.dicom.decode import decode_image
 from mammo_ray.dicom.encode import encode_file, encode_frame
 
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
@@ -161,3 +163,13 @@ def test_the_same_input_gives_the_same_bytes(syntax: str) -> None:
 def test_what_cannot_be_written_is_refused(call: Callable[[], bytes], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_boxed_frame_decodes_to_the_same_values_and_only_jpeg_2000_has_boxes() -> None:
+    stored = np.arange(64 * 48, dtype=np.uint16).reshape(64, 48)
+    header = {**MINIMAL_HEADER, "BitsStored": 12}
+    boxed = encode_file(header, stored, JPEG_2000_LOSSLESS, boxed=True)
+    assert b"jP  \r\n\x87\n" in boxed
+    np.testing.assert_array_equal(decode_image(boxed, DecodeConfig()).stored, stored)
+    with pytest.raises(ValueError, match="not written in JP2 boxes"):
+        encode_file(header, stored, JPEG_LOSSLESS, boxed=True)

@@ -6,8 +6,6 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_modality_lut, apply_voi_lut
-from pydicom.sequence import Sequence
 
 from mammo_ray.config import DecodeConfig
 from mammo_ray.dicom.decode import decode_image
@@ -15,89 +13,16 @@ from mammo_ray.dicom.grayscale import apply_table, gray_table
 from mammo_ray.dicom.grayscale_facts import GrayscaleFacts, Window
 from mammo_ray.errors import ImageRejected
 from tests.dicom.files import BIG_ENDIAN, EXPLICIT, IMPLICIT, Array, dicom_file, gradient
+from tests.dicom.gray_cases import CASES, WINDOW, lut_item, ramp, sequence
+from tests.dicom.judges import pydicom_gray
 
 CONFIG = DecodeConfig()
-
-
-def lut_item(
-    values: Array, first: int, bits: int, explanation: str | None = None, vr: str = "US"
-) -> Dataset:
-    item = Dataset()
-    item.add_new("LUTDescriptor", vr, [len(values) % 65536, first, bits])
-    if len(values) < 30000:
-        item.add_new("LUTData", "US", [int(value) for value in values])
-    else:  # a US element of an explicit dataset holds less
-        item.add_new("LUTData", "OW", values.astype("<u2").tobytes())
-    if explanation:
-        item.LUTExplanation = explanation
-    return item
-
-
-def sequence(*items: Dataset) -> Sequence:
-    return Sequence(items)
-
-
-def ramp(entries: int, bits: int, power: float = 1.0) -> Array:
-    return np.rint(np.linspace(0, 1, entries) ** power * ((1 << bits) - 1)).astype(int)
 
 
 def ours(content: bytes, config: DecodeConfig = CONFIG, bits: int = 16) -> tuple[Array, str]:
     decoded = decode_image(content, config)
     table = gray_table(decoded.grayscale, config, bits)
     return apply_table(decoded.stored, table), table.description
-
-
-WINDOW = {"WindowCenter": 2000, "WindowWidth": 3000}
-RESCALE = {"RescaleSlope": 0.5, "RescaleIntercept": -300}
-CASES: dict[str, tuple[int, bool, dict[str, object], str]] = {
-    "linear": (12, False, WINDOW, "rescale 1/0; window 0 LINEAR 2000/3000"),
-    "eight bits": (8, False, {"WindowCenter": 100, "WindowWidth": 90}, "window 0 LINEAR 100/90"),
-    "narrow": (12, False, {"WindowCenter": 2000.5, "WindowWidth": 1}, "LINEAR 2000.5/1"),
-    "exact": (12, False, {**WINDOW, "VOILUTFunction": "LINEAR_EXACT"}, "LINEAR_EXACT 2000/3000"),
-    "sigmoid": (12, False, {**WINDOW, "VOILUTFunction": "SIGMOID"}, "SIGMOID 2000/3000"),
-    "steep sigmoid": (
-        16, False, {"WindowCenter": 30000, "WindowWidth": 3, "VOILUTFunction": "SIGMOID"},
-        "SIGMOID 30000/3",
-    ),
-    "rescaled": (12, False, {**RESCALE, **WINDOW}, "rescale 0.5/-300; window 0"),
-    "falling": (
-        12, False, {"RescaleSlope": -1, "RescaleIntercept": 4095, **WINDOW}, "rescale -1/4095",
-    ),
-    "signed": (12, True, {"WindowCenter": -100, "WindowWidth": 900}, "LINEAR -100/900"),
-    "signed rescaled": (16, True, {**RESCALE, **WINDOW}, "rescale 0.5/-300"),
-    "signed sigmoid": (
-        16, True, {"WindowCenter": -5, "WindowWidth": 9000, "VOILUTFunction": "SIGMOID"},
-        "SIGMOID -5/9000",
-    ),
-    "first of four windows": (
-        12, False, {"WindowCenter": [1000, 2000, 3000, 1], "WindowWidth": [500, 600, 700, 8]},
-        "window 0 LINEAR 1000/500",
-    ),
-    "voi lut": (
-        12, False, {"VOILUTSequence": sequence(lut_item(ramp(4096, 12, 2), 0, 12))}, "VOI LUT 0",
-    ),
-    "short voi lut": (
-        12, False, {"VOILUTSequence": sequence(lut_item(ramp(1000, 10, 2), 500, 10))}, "VOI LUT 0",
-    ),
-    "voi lut of 40000": (
-        16, False, {"VOILUTSequence": sequence(lut_item(ramp(40000, 16), 0, 16))}, "VOI LUT 0",
-    ),
-    "signed voi lut": (
-        12, True,
-        {"VOILUTSequence": sequence(lut_item(ramp(2000, 12, 0.5), -1000, 12, vr="SS"))},
-        "VOI LUT 0",
-    ),
-    "lut before window": (
-        12, False,
-        {**WINDOW, "VOILUTSequence": sequence(lut_item(ramp(4096, 12, 3), 0, 12))}, "VOI LUT 0",
-    ),
-    "modality lut": (
-        12, False,
-        {"ModalityLUTSequence": sequence(lut_item(ramp(4096, 16, 2), 0, 16)), "WindowCenter": 30000,
-         "WindowWidth": 50000},
-        "modality LUT; window 0 LINEAR 30000/50000",
-    ),
-}  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered in exp:RuntimeWarning:pydicom")
@@ -107,28 +32,10 @@ def test_gray_levels_equal_pydicom(name: str, syntax: str) -> None:
     bits, signed, elements, description = CASES[name]
     pixels = gradient(bits, signed=signed)
     content = dicom_file(pixels, syntax, bits, **elements)
-    dataset = pydicom.dcmread(io.BytesIO(content))
-    voi = apply_voi_lut(apply_modality_lut(pixels, dataset), dataset).astype(np.float64)
-    sequence_of_luts = dataset.get("VOILUTSequence")
-    if sequence_of_luts:
-        low, high = 0.0, float((1 << sequence_of_luts[0].LUTDescriptor[2]) - 1)
-    else:
-        low, high = _range_of_pydicom(dataset)
-    expected = (voi - low) / (high - low) * 65535
+    expected = pydicom_gray(pixels, pydicom.dcmread(io.BytesIO(content))) * 65535
     gray, found = ours(content)
     assert np.abs(gray - expected).max() <= 1
     assert description in found
-
-
-def _range_of_pydicom(dataset: Dataset) -> tuple[float, float]:
-    """The output range that pydicom's window functions scale to."""
-    if dataset.get("ModalityLUTSequence"):
-        return 0.0, float((1 << dataset.ModalityLUTSequence[0].LUTDescriptor[2]) - 1)
-    bits = dataset.BitsStored
-    low = -(1 << (bits - 1)) if dataset.PixelRepresentation else 0
-    high = low + (1 << bits) - 1
-    slope, intercept = dataset.get("RescaleSlope", 1), dataset.get("RescaleIntercept", 0)
-    return float(low * slope + intercept), float(high * slope + intercept)
 
 
 def facts(**changes: object) -> GrayscaleFacts:

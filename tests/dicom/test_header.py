@@ -227,31 +227,38 @@ def test_codes_agree_with_pydicom() -> None:
 
 
 def test_a_view_position_outside_the_vocabulary_is_noted_and_not_guessed() -> None:
-    facts = facts_of(mammogram(ViewPosition="MLOID"))
+    facts = facts_of(mammogram(ViewPosition="MLOXY"))
     assert facts.row["view_position"] is None
-    assert facts.notes == ("ViewPosition (0018,5101) is 'MLOID', outside the vocabulary",)
+    assert facts.notes == ("ViewPosition (0018,5101) is 'MLOXY', outside the vocabulary",)
 
 
-@pytest.mark.parametrize(
-    ("elements", "kind"),
-    [
-        ({}, "ffdm"),
-        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.2.1"}, "ffdm"),
-        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.13.1.3"}, "tomosynthesis"),
-        ({"ImageType": ["DERIVED", "PRIMARY", "TOMOSYNTHESIS", "GENERATED_2D"]}, "synthetic-2d"),
-        ({"ImageType": ["DERIVED", "PRIMARY", "TOMOSYNTHESIS", "NONE"]}, "tomosynthesis"),
-        ({"ContrastBolusAgent": "iohexol"}, "contrast"),
-        ({"ContrastBolusAgentSequence": Sequence([code("1")])}, "contrast"),
-        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "ConversionType": "DF"}, "film"),
-        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "ConversionType": "WSD"}, None),
-        ({"DetectorType": "FILM"}, "film"),
-        ({"QualityControlImage": "YES"}, "quality-control"),
-        ({"QualityControlSubject": "YES"}, "quality-control"),
-        ({"QualityControlImage": "NO"}, "ffdm"),
-    ],
-)
-def test_image_kind_is_what_the_header_says(elements: dict[str, object], kind: str | None) -> None:
-    assert facts_of(mammogram(**elements)).row["image_kind"] == kind
+def test_the_side_of_all_frames_counts_where_no_other_is_given() -> None:
+    anatomy = Dataset()
+    anatomy.FrameLaterality = "R"
+    group = Dataset()
+    group.FrameAnatomySequence = [anatomy]
+    groups = Sequence([group])
+    assert facts_of(mammogram(SharedFunctionalGroupsSequence=groups)).row["laterality"] == "R"
+    both = mammogram(SharedFunctionalGroupsSequence=groups, ImageLaterality="L")
+    assert facts_of(both).row["laterality"] == "L"
+
+
+def test_the_exposure_is_named_by_event_time_and_sources() -> None:
+    source = Dataset()
+    source.ReferencedSOPInstanceUID = "1.2.7"
+    facts = facts_of(
+        mammogram(
+            IrradiationEventUID="1.2.9", AcquisitionDate="20200131", AcquisitionTime="101112.5",
+            SourceImageSequence=Sequence([source]),
+        )
+    )  # fmt: skip
+    assert facts.acquisition == {
+        "irradiation_event": "1.2.9",
+        "acquired": "20200131101112",
+        "source_sop_uids": ["1.2.7"],
+    }
+    unknown = {"irradiation_event": None, "acquired": None, "source_sop_uids": []}
+    assert facts_of(mammogram(AcquisitionTime="101112")).acquisition == unknown
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,22 @@ def test_women_that_the_model_has_never_seen_are_judged_and_told_apart() -> None
     assert held_out.counts["women_of_test_split"] == 1
 
 
+def test_a_split_that_shares_women_is_judged_on_the_images_of_its_test_side() -> None:
+    split = pd.DataFrame(
+        [("a", "W1", "train"), ("b", "W2", "valid"), ("c", "W1", "test"), ("d", "W3", "test")],
+        columns=["image_id", "patient_id", "split"],
+    )
+    frame = _scores(
+        ("a", "W1", "scored"),
+        ("c", "W1", "scored"),
+        ("d", "W3", "scored"),
+        ("new", "W2", "scored"),
+    )
+    assert keep_held_out(frame, split).frame["image_id"].tolist() == ["d"]
+    marked = split.assign(leakage="allowed")
+    assert keep_held_out(frame, marked).frame["image_id"].tolist() == ["c", "d"]
+
+
 def test_images_without_a_patient_or_a_score_are_counted_not_judged() -> None:
     frame = _scores(("c", "W3", "rejected"), ("z", None, "scored"), ("y", "W9", "scored"))
     held_out = keep_held_out(frame, SPLIT)

@@ -18,7 +18,7 @@ from mammo_ray.distributed.pipeline import (
 from mammo_ray.distributed.shards import Plan, part_uri, read_part_facts, rejections_uri
 from mammo_ray.errors import LostWork, StorageError
 from mammo_ray.prepared import TRANSIT
-from mammo_ray.schema import PREPARED
+from mammo_ray.schema import PREPARED, SCORED_IMAGES
 
 PLAN = Plan("prepare", {"manifest": "m"}, (("a", "b"), ("c",)))
 
@@ -80,6 +80,28 @@ def test_rejected_rows_stand_in_the_part_where_they_are_kept(tmp_path: Path) -> 
     job = replace(_job(tmp_path), predict=PredictStage(object, {}, 1, 1, 0))
     PartSink(job).write([_block(0, ("a", "prepared"), ("b", "rejected"))], None)
     assert storage.read_table(part_uri(str(tmp_path), 0)).num_rows == 2
+
+
+def test_the_footer_counts_masks_of_prepared_parts_and_none_of_scores(tmp_path: Path) -> None:
+    block = _block(0, ("a", "prepared"), ("b", "prepared"))
+    masks, notes = pa.array([b"1", None], pa.binary()), [[], ["mask left out: no file"]]
+    block = block.set_column(block.schema.get_field_index("mask"), "mask", masks)
+    block = block.set_column(
+        block.schema.get_field_index("notes"), "notes", pa.array(notes, pa.list_(pa.string()))
+    )
+    PartSink(_job(tmp_path)).write([block], None)
+    facts = read_part_facts(str(tmp_path), 0)
+    assert (facts.masks, facts.masks_left_out) == (1, 1)
+
+    scores = replace(
+        _job(tmp_path / "scores"), schema=SCORED_IMAGES, predict=PredictStage(object, {}, 1, 1, 0)
+    )
+    scored = block.drop_columns(["mask", "pixels"]).append_column(
+        "score", pa.array([0.5, 0.25], pa.float64())
+    )
+    scored = scored.append_column("model_digest", pa.array(["m", "m"]))
+    PartSink(scores).write([scored], None)
+    assert read_part_facts(str(tmp_path / "scores"), 0).masks == 0
 
 
 def test_operators_are_named_as_ray_names_them() -> None:

@@ -2,13 +2,18 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from mammo_ray.config import Config, load_config
-from mammo_ray.datasets.phantom_archive import write_phantom_archive
+from mammo_ray.datasets.phantoms.archive import write_phantom_archive
+from mammo_ray.schema import Layout
+from tests.integration.s3_fixtures import S3, bucket, led_to, s3, s3_if_there
+
+__all__ = ["bucket", "s3", "s3_if_there"]  # fixtures that live elsewhere
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SMALL = (
@@ -30,11 +35,13 @@ def small() -> Config:
 
 
 @pytest.fixture(scope="session")
-def ray_local() -> Iterator[None]:
-    """A local Ray that every test of the session shares."""
+def ray_local(s3_if_there: S3 | None) -> Iterator[None]:
+    """A local Ray that every test of the session shares; its workers know the way to the store."""
     from mammo_ray.distributed.session import ray_session
 
-    with ray_session():
+    with ExitStack() as running:
+        with led_to(s3_if_there):
+            running.enter_context(ray_session())
         yield
 
 
@@ -58,6 +65,7 @@ def flow(
     from mammo_ray.distributed.evaluate import evaluate_model
     from mammo_ray.distributed.ingest import prepare_archive
     from mammo_ray.distributed.manifest import build_manifest
+    from mammo_ray.distributed.origin import Origin
     from mammo_ray.distributed.score import score_archive
     from mammo_ray.distributed.train import train_model
 
@@ -67,7 +75,8 @@ def flow(
     folders = Flow(*(str(root / name) for name in names))
     write_phantom_archive(Path(folders.archive), women=16, seed=3)
     outcomes = f"{folders.archive}/outcomes.csv"
-    assert build_manifest(folders.archive, outcomes, small, folders.manifest)[1] == 0
+    origin = Origin(Layout.ARCHIVE, folders.archive, outcomes=outcomes)
+    assert build_manifest(origin, small, folders.manifest)[1] == 0
     assert prepare_archive(folders.manifest, small, folders.prepared)[1] == 0
     train_model(folders.prepared, small, folders.model)
     assert score_archive(folders.manifest, folders.model, small, folders.scores)[1] == 0

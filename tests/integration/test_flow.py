@@ -11,12 +11,14 @@ from ray.data import DataContext
 
 from mammo_ray import storage
 from mammo_ray.config import Config, overlay
-from mammo_ray.distributed import manifest
+from mammo_ray.distributed import examine_all, manifest
 from mammo_ray.distributed.evaluate import evaluate_model
 from mammo_ray.distributed.ingest import prepare_archive
+from mammo_ray.distributed.origin import Origin
 from mammo_ray.distributed.score import PredictActor, score_archive
 from mammo_ray.errors import BundleError, PlanMismatch, UsageError
 from mammo_ray.prepared import content_digest, pixels_of, prepare_table, read_labels, read_pixels
+from mammo_ray.schema import Layout
 from mammo_ray.scoring.scorer import Classifier
 from tests.films import film, write_exam, write_film
 from tests.integration.conftest import Flow
@@ -41,10 +43,12 @@ def test_counts_add_up_from_the_files_on_disk_to_the_exams(flow: Flow) -> None:
 def test_headers_read_on_ray_give_the_same_manifest(
     flow: Flow, small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(manifest, "_FILES_FOR_RAY", 1)
-    monkeypatch.setattr(manifest, "_FILES_PER_TASK", 7)
+    monkeypatch.setattr(examine_all, "_FILES_FOR_RAY", 1)
+    monkeypatch.setattr(examine_all, "_FILES_PER_TASK", 7)
     outcomes = f"{flow.archive}/outcomes.csv"
-    record, _ = manifest.build_manifest(flow.archive, outcomes, small, str(tmp_path))
+    record, _ = manifest.build_manifest(
+        Origin(Layout.ARCHIVE, flow.archive, outcomes=outcomes), small, str(tmp_path)
+    )
     standing = _run(flow.manifest)
     assert record.outputs == standing["outputs"]
     assert record.counts == standing["counts"]

@@ -15,7 +15,8 @@ from tests.integration.conftest import SMALL, Flow
 _DEADLINE = 180.0
 
 
-def _start(flow: Flow, out: Path) -> "subprocess.Popen[bytes]":
+def start_prepare(flow: Flow, out: Path) -> "subprocess.Popen[bytes]":
+    """A driver that prepares the flow in shards of three images."""
     overrides = [word for pair in SMALL for word in ("--set", pair)]
     command = [sys.executable, "-m", "mammo_ray.cli", "prepare", flow.manifest, "--recipe", "demo"]
     overrides += ["--set", "data.shard_images=3"]
@@ -56,7 +57,7 @@ def test_a_killed_driver_leaves_whole_parts_and_the_second_start_ends_alike(
     flow: Flow, small: Config, tmp_path: Path
 ) -> None:
     out = tmp_path / "prepared"
-    first = _start(flow, out)
+    first = start_prepare(flow, out)
     deadline = time.monotonic() + _DEADLINE
     while len(_parts(out)) < 4:
         assert first.poll() is None, "the run ended before it could be killed"
@@ -74,7 +75,7 @@ def test_a_killed_driver_leaves_whole_parts_and_the_second_start_ends_alike(
     assert 4 <= len(done) < len(plan["shards"])
     assert not (out / "_SUCCESS").exists()
 
-    second = _start(flow, out)
+    second = start_prepare(flow, out)
     output, _ = second.communicate(timeout=_DEADLINE)
     assert second.returncode == 0, output.decode()
     after = _parts(out)

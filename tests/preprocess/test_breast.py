@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from mammo_ray.config import Config
+from mammo_ray.dicom.decode import decode_image
+from mammo_ray.dicom.grayscale import apply_table, gray_table
 from mammo_ray.preprocess.breast import Breast, find_breast
 from mammo_ray.preprocess.geometry import Box
 from mammo_ray.preprocess.pipeline import prepare_file
@@ -175,3 +177,157 @@ def test_lesions_of_real_films_stay_inside_the_crop(real_archive: Path) -> None:
     assert len(lesions) == 101
     assert inside >= 100  # one circle reaches beyond its film
     assert np.mean(areas) < 0.55
+
+
+@pytest.mark.parametrize(("value", "other"), [(44, 0), (44, 255), (200, 44), (1, 0)])
+def test_a_picture_of_two_values_has_some_crop(value: int, other: int) -> None:
+    for part in (np.s_[200:], np.s_[:, 150:], np.s_[100:110, 50:60]):
+        picture = np.full((300, 200), value, np.uint8)
+        picture[part] = other
+        box = find_breast(picture).box
+        assert box.height > 0
+        assert box.width > 0
+
+
+def framed(picture: Picture, width: int, gray: int) -> Picture:
+    """The picture with a frame of one gray laid over its edge."""
+    edged = np.full_like(picture, gray)
+    edged[width:-width, width:-width] = picture[width:-width, width:-width]
+    return edged
+
+
+@pytest.mark.parametrize("width", [3, 10, 40])
+@pytest.mark.parametrize("at", [560, 700, 850])
+def test_a_bright_line_beside_the_breast_changes_nothing(at: int, width: int) -> None:
+    picture, mask = breast_picture()
+    picture[:, at : at + width] = 250
+    breast = find_breast(picture)
+    assert breast.side == "L"
+    assert_box_fits(breast, mask)
+    assert not (breast.artefacts_small & mask[:: breast.stride, :: breast.stride]).any()
+
+
+@pytest.mark.parametrize("line", [np.s_[:, 300:307], np.s_[600:610], np.s_[:, 100:103]])
+def test_a_line_across_the_breast_does_not_cut_it(line: tuple[slice, slice]) -> None:
+    picture, mask = breast_picture()
+    picture[line] = 254
+    breast = find_breast(picture)
+    assert breast.strategy == "threshold"
+    assert breast.side == "L"
+    assert_box_fits(breast, mask)
+    inner = mask[:: breast.stride, :: breast.stride]
+    assert not (breast.artefacts_small & inner).any()
+
+
+def test_a_white_frame_is_no_air_of_an_inverted_picture() -> None:
+    picture, mask = breast_picture()
+    breast = find_breast(framed(picture, 12, 255))
+    assert (breast.strategy, breast.side) == ("threshold", "L")
+    assert_box_fits(breast, mask)
+    bed = np.full((1300, 1000), 255, np.uint8)
+    bed[50:1250, 50:950] = picture
+    on_bed = find_breast(bed)
+    assert (on_bed.strategy, on_bed.side) == ("threshold", "L")
+    assert on_bed.box.height * on_bed.box.width < 0.5 * bed.size
+    corners = on_bed.artefacts_small[[0, 0, -1, -1], [0, -1, 0, -1]]
+    assert corners.all()
+
+
+@pytest.mark.parametrize("background", [60, 100])
+def test_a_background_below_the_breast_is_cut_off(background: int) -> None:
+    picture, mask = breast_picture(background=background)
+    breast = find_breast(picture)
+    assert breast.side == "L"
+    assert_box_fits(breast, mask)
+
+
+@pytest.mark.parametrize("background", [140, 160, 180, 215])
+def test_a_background_as_bright_as_the_breast_keeps_the_frame_and_tells_no_side(
+    background: int,
+) -> None:
+    picture, _ = breast_picture(background=background)
+    breast = find_breast(picture)
+    assert breast.strategy == "whole-frame"
+    assert breast.box == Box(0, 0, *picture.shape)
+    assert breast.side is None
+    assert not breast.artefacts_small.any()
+
+
+def test_tissue_that_fills_the_picture_keeps_the_frame_and_tells_no_side() -> None:
+    rows, columns = np.mgrid[:1200, :900]
+    noise = np.random.default_rng(0).normal(130, 5, (1200, 900))
+    picture = (noise + 20 * np.sin(rows / 40) * np.cos(columns / 50)).astype(np.uint8)
+    breast = find_breast(picture)
+    assert (breast.strategy, breast.side) == ("whole-frame", None)
+    assert breast.box == Box(0, 0, 1200, 900)
+
+
+@pytest.mark.parametrize("radii", [(640, 480), (590, 440)])
+def test_a_breast_that_touches_every_side_is_kept_whole(radii: tuple[int, int]) -> None:
+    rows, columns = np.mgrid[:1200, :900]
+    mask = ((rows - 600) / radii[0]) ** 2 + ((columns - 450) / radii[1]) ** 2 < 1
+    breast = find_breast(np.where(mask, 130, 0).astype(np.uint8))
+    assert breast.box == Box(0, 0, 1200, 900)
+    assert not (breast.artefacts_small & mask[:: breast.stride, :: breast.stride]).any()
+
+
+@pytest.mark.parametrize("radius", [60, 140, 200, 260])
+@pytest.mark.parametrize("beside", ["nothing", "label", "wedge"])
+def test_a_tiny_breast_is_never_lost(beside: str, radius: int) -> None:
+    rows, columns = np.mgrid[:1200, :900]
+    mask = ((rows - 600) / radius) ** 2 + (columns / (0.8 * radius)) ** 2 < 1
+    noise = np.random.default_rng(1).normal(0, 2, mask.shape)
+    picture = (np.where(mask, 120, 0) + noise).clip(0, 255).astype(np.uint8)
+    picture = with_label(picture, 60, 700) if beside == "label" else picture
+    picture = with_wedge(picture, "R") if beside == "wedge" else picture
+    breast = find_breast(picture)
+    box = breast.box
+    inside = mask[box.top : box.top + box.height, box.left : box.left + box.width]
+    assert inside.sum() == mask.sum()
+    assert breast.strategy == ("threshold" if radius >= 200 else "whole-frame")
+
+
+@pytest.mark.parametrize("levels", [(0, 10), (240, 256), (0, 256)])
+def test_noise_alone_keeps_the_frame(levels: tuple[int, int]) -> None:
+    picture = np.random.default_rng(2).integers(*levels, (600, 400)).astype(np.uint8)
+    breast = find_breast(picture)
+    assert breast.side is None
+    assert breast.box == Box(0, 0, 600, 400)
+
+
+def test_specks_and_a_single_pixel_keep_the_frame() -> None:
+    specks = (np.random.default_rng(3).random((600, 400)) > 0.99) * np.uint8(255)
+    single = np.zeros((600, 400), np.uint8)
+    single[300, 200] = 255
+    for picture in (specks, single):
+        assert find_breast(picture).strategy == "whole-frame"
+
+
+def test_a_label_that_hangs_on_the_films_edge_line_is_an_artefact() -> None:
+    picture, mask = breast_picture()
+    # A gray line along the upper edge, from the label to the breast's own film edge.
+    picture[100:104, :800] = np.where(mask[100:104, :800], picture[100:104, :800], 90)
+    picture[100:130, 60:64] = 90
+    breast = find_breast(with_label(picture, top=90, left=720))
+    step = breast.stride
+    assert breast.artefacts_small[110 // step : 190 // step, 740 // step : 790 // step].all()
+    assert not (breast.artefacts_small & mask[::step, ::step]).any()
+
+
+def test_no_lesion_of_a_real_film_is_blanked(real_archive: Path) -> None:
+    paths = {path.stem: path for path in real_archive.rglob("*.dcm")}
+    with (real_archive / "lesions.csv").open() as file:
+        lesions = list(csv.DictReader(file))
+    rows, columns = np.mgrid[:1024, :1024]
+    config = Config(recipe="test")
+    for lesion in lesions:
+        path = next(
+            path for stem, path in paths.items() if lesion["sop_instance_uid"].endswith(stem)
+        )
+        image = decode_image(path.read_bytes(), config.decode)
+        table = gray_table(image.grayscale, config.decode, bits=8)
+        breast = find_breast(apply_table(image.stored, table).astype(np.uint8))
+        center = float(lesion["center_row"]), float(lesion["center_column"])
+        circle = np.hypot(rows - center[0], columns - center[1]) <= float(lesion["radius_px"])
+        blanked = breast.artefacts_small & circle[:: breast.stride, :: breast.stride]
+        assert not blanked.any()

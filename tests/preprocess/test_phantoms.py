@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from mammo_ray.config import load_config
-from mammo_ray.datasets.phantom_archive import draw_image
-from mammo_ray.datasets.phantom_headers import image_header
-from mammo_ray.datasets.phantom_images import Drawing
-from mammo_ray.datasets.phantom_vendors import VENDORS, Vendor, store_pixels
-from mammo_ray.datasets.phantom_women import PlannedImage, Woman, plan_woman
+from mammo_ray.datasets.phantoms.archive import draw_image
+from mammo_ray.datasets.phantoms.headers import image_header
+from mammo_ray.datasets.phantoms.images import Drawing
+from mammo_ray.datasets.phantoms.vendors import VENDORS, Vendor, store_pixels
+from mammo_ray.datasets.phantoms.women import PlannedImage, Woman, plan_woman
 from mammo_ray.dicom.encode import encode_file
 from mammo_ray.preprocess.breast import find_breast
 from mammo_ray.preprocess.pipeline import PreparedImage, prepare_image

@@ -84,7 +84,7 @@ def test_a_whole_exam_is_scored_by_its_highest_breast() -> None:
     assert breasts["R"]["views_scored"] == ["CC", "MLO"]
     assert result.exams.schema.equals(schema.EXAMS)
     assert result.breasts.schema.equals(schema.BREASTS)
-    assert result.exams.schema.metadata == {b"schema_version": b"1"}
+    assert result.exams.schema.metadata == {b"schema_version": schema.SCHEMA_VERSION.encode()}
 
 
 def test_views_weigh_the_same_however_many_images_they_have() -> None:

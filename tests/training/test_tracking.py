@@ -32,7 +32,10 @@ def test_configuration_and_numbers_reach_the_server(
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "false")
     monkeypatch.setenv("DO_NOT_TRACK", "false")
     monkeypatch.chdir(tmp_path)
-    run_id = track_run(Config(recipe="default"), HISTORY, {"valid_auc": 0.65, "best_epoch": 2})
+    marks = {"leakage": "allowed", "data_certificate": "unchecked"}
+    run_id = track_run(
+        Config(recipe="default"), HISTORY, {"valid_auc": 0.65, "best_epoch": 2}, marks
+    )
     assert run_id is not None
     client = MlflowClient(tracking_uri=uri)
     run = client.get_run(run_id)
@@ -43,6 +46,8 @@ def test_configuration_and_numbers_reach_the_server(
     points = client.get_metric_history(run_id, "valid_auc")
     assert [(point.step, point.value) for point in points] == [(1, 0.55), (2, 0.65)]
     assert "best" not in run.data.metrics
+    assert run.data.tags["mammo_ray.leakage"] == "allowed"
+    assert run.data.tags["mammo_ray.data_certificate"] == "unchecked"
     assert "mlflow.user" not in run.data.tags
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
 

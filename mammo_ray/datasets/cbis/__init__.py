@@ -1,0 +1,1 @@
+"""CBIS-DDSM: case tables, path fixing, and telling crops from masks; its two readers lie above."""

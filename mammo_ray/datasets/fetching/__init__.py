@@ -1,0 +1,1 @@
+"""Data sets from elsewhere: downloaded with a checksum, unpacked without trust."""

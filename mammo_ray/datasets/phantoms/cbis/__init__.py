@@ -1,0 +1,1 @@
+"""Cases, pictures and traps of the CBIS-DDSM phantoms; their two writers lie above."""
