@@ -54,6 +54,11 @@ def _connect(address: str | None) -> None:
             )
         except (ConnectionError, RuntimeError) as error:
             raise MammoError(f"no local Ray could be started: {error}") from error
+        except Exception as error:
+            if type(error) is not Exception:
+                raise
+            # Ray 2.60 says so, with a bare Exception, when its node is slow to start.
+            raise MammoError(f"no local Ray could be started in time: {error}") from error
         return
     target = address or os.environ["RAY_ADDRESS"]
     _require_answer(target)

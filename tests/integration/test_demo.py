@@ -64,7 +64,7 @@ def test_the_worked_example_of_the_readme_runs_as_it_stands(tmp_path: Path) -> N
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     example = readme.split("## A worked example", 1)[1].split("```sh\n", 1)[1].split("```", 1)[0]
     lines = example.strip().splitlines()
-    assert len(lines) == 7
+    assert len(lines) == 8
     for line in lines:
         _run(line.split(), tmp_path)
     assert (tmp_path / "run" / "report.html").exists()
