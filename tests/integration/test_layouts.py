@@ -13,7 +13,7 @@ from mammo_ray.schema import Layout
 SMALL = ["--set", "preprocess.height=64", "--set", "preprocess.width=64"]
 # The traps that the phantoms set leave more images out than a healthy archive would.
 TRAPS = ["--set", "data.allowed_rejected_share=0.5"]
-ROWS = {Layout.ARCHIVE: 48, Layout.MINI_MIAS: 40}
+ROWS = {Layout.ARCHIVE: 96, Layout.RSNA: 100, Layout.MINI_MIAS: 40}
 
 
 def _counts(folder: Path) -> dict[str, int]:
