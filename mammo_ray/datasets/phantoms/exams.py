@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import count
 from multiprocessing import get_context
 from typing import TypeVar
 
@@ -12,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mammo_ray.datasets.phantoms.findings import draw_findings, second_lesion
+from mammo_ray.datasets.phantoms.folder import PhantomRequest
 from mammo_ray.datasets.phantoms.headers import image_header
 from mammo_ray.datasets.phantoms.images import Circle, Drawing, Lesion, mirror
 from mammo_ray.datasets.phantoms.labels import add_label
 from mammo_ray.datasets.phantoms.vendors import Vendor
-from mammo_ray.datasets.phantoms.women import PlannedImage, Woman
+from mammo_ray.datasets.phantoms.women import PlannedImage, Woman, plan_woman
 
 _Job = TypeVar("_Job")
 _Made = TypeVar("_Made")
@@ -88,6 +90,23 @@ def exam_header(image: ExamImage, seed: int, removed: frozenset[str]) -> dict[st
     """The header that a site's machine would write, without what a publisher took out."""
     header = image_header(seed, image.woman, image.plan)
     return {keyword: value for keyword, value in header.items() if keyword not in removed}
+
+
+def four_view_images(request: PhantomRequest, vendors: Sequence[Vendor]) -> Iterator[ExamImage]:
+    """Images without end, the four screening views of one woman after another.
+
+    Args:
+        request: gives the seed and the share of cancers.
+        vendors: whose machines take turns from woman to woman.
+    """
+    index = count()
+    for number in count():
+        vendor = vendors[(number + request.seed) % len(vendors)]
+        woman = of_vendor(plan_woman(request.seed, number, request.cancer_share), vendor)
+        for plan in woman.images[:4]:
+            yield ExamImage(
+                next(index), woman, PlannedImage(plan.number, plan.laterality, plan.view)
+            )
 
 
 def of_vendor(woman: Woman, vendor: Vendor) -> Woman:

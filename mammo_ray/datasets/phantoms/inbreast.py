@@ -10,7 +10,7 @@ import hashlib
 import plistlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +21,8 @@ from mammo_ray.datasets.phantoms.exams import (
     ExamImage,
     draw_exam,
     exam_header,
+    four_view_images,
     in_processes,
-    of_vendor,
     stable_numbers,
 )
 from mammo_ray.datasets.phantoms.folder import (
@@ -34,7 +34,6 @@ from mammo_ray.datasets.phantoms.folder import (
 )
 from mammo_ray.datasets.phantoms.images import Circle, Lesion
 from mammo_ray.datasets.phantoms.vendors import EXPLICIT_LITTLE_ENDIAN, Vendor, store_pixels
-from mammo_ray.datasets.phantoms.women import PlannedImage, plan_woman
 from mammo_ray.dicom.encode import encode_file
 
 TRUTH_COLUMNS = (
@@ -97,7 +96,7 @@ def write_inbreast_phantom(out: Path, request: PhantomRequest) -> PhantomCounts:
         InputError: the folder holds something.
         StorageError: the disk refused a file.
     """
-    images = list(islice(_plan_images(request), request.rows))
+    images = list(islice(four_view_images(request, _VENDORS), request.rows))
     with new_folder(out) as folder:
         for name in ("AllDICOMs", "AllXML", "AllROI"):
             (folder / name).mkdir()
@@ -108,18 +107,6 @@ def write_inbreast_phantom(out: Path, request: PhantomRequest) -> PhantomCounts:
         (folder / "README.txt").write_text(_README, encoding="ascii")
     write_truth(out, TRUTH_COLUMNS, _truth_rows(jobs, findings))
     return PhantomCounts(len(images), len({image.woman.number for image in images}))
-
-
-def _plan_images(request: PhantomRequest) -> Iterator[ExamImage]:
-    """Images without end, four a woman."""
-    index = count()
-    for number in count():
-        vendor = _VENDORS[(number + request.seed) % len(_VENDORS)]
-        woman = of_vendor(plan_woman(request.seed, number, request.cancer_share), vendor)
-        for plan in woman.images[:4]:
-            yield ExamImage(
-                next(index), woman, PlannedImage(plan.number, plan.laterality, plan.view)
-            )
 
 
 def _write_image(job: _Job) -> tuple[tuple[Lesion, Circle], ...]:

@@ -9,15 +9,15 @@ are not known.
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import islice
 from pathlib import Path
 
 from mammo_ray.datasets.phantoms.exams import (
     ExamImage,
     draw_exam,
     exam_header,
+    four_view_images,
     in_processes,
-    of_vendor,
 )
 from mammo_ray.datasets.phantoms.folder import (
     PhantomCounts,
@@ -33,7 +33,6 @@ from mammo_ray.datasets.phantoms.vendors import (
     Vendor,
     store_pixels,
 )
-from mammo_ray.datasets.phantoms.women import PlannedImage, plan_woman
 from mammo_ray.datasets.vindr import BREAST_COLUMNS, FINDING_COLUMNS, METADATA_IMAGE
 from mammo_ray.dicom.encode import encode_file
 
@@ -114,7 +113,7 @@ def write_vindr_phantom(out: Path, request: PhantomRequest) -> PhantomCounts:
         InputError: the folder holds something.
         StorageError: the disk refused a file.
     """
-    images = list(islice(_plan_images(request), request.rows))
+    images = list(islice(four_view_images(request, _VENDORS), request.rows))
     with new_folder(out) as folder:
         jobs = [_Job(folder, image, request.seed) for image in images]
         findings = list(in_processes(_write_image, jobs, request.processes))
@@ -126,18 +125,6 @@ def write_vindr_phantom(out: Path, request: PhantomRequest) -> PhantomCounts:
             (folder / name).write_text(csv_text(columns, rows), encoding="ascii")
     write_truth(out, TRUTH_COLUMNS, _truth_rows(jobs, findings))
     return PhantomCounts(len(images), len({image.woman.number for image in images}))
-
-
-def _plan_images(request: PhantomRequest) -> Iterator[ExamImage]:
-    """Images without end, four a woman."""
-    index = count()
-    for number in count():
-        vendor = _VENDORS[(number + request.seed) % len(_VENDORS)]
-        woman = of_vendor(plan_woman(request.seed, number, request.cancer_share), vendor)
-        for plan in woman.images[:4]:
-            yield ExamImage(
-                next(index), woman, PlannedImage(plan.number, plan.laterality, plan.view)
-            )
 
 
 def _write_image(job: _Job) -> tuple[tuple[Lesion, Circle], ...]:
